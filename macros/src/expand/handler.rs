@@ -1,0 +1,100 @@
+//! The handler: takes the arguments of a stored call and runs the function.
+//!
+//! Owns the closure that becomes `Registration::start`; never knows how a call was stored.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::Type;
+
+use crate::func::helper::Default;
+use crate::func::output::Shape;
+use crate::func::parameter::{Parameter, Role};
+use crate::func::{Model, located, place_of};
+
+/// `|ctx, mut arguments| {…}`
+pub(crate) fn handler(model: &Model<'_>) -> TokenStream {
+    let delay = &model.args.delay;
+    // Names of the macro's own, which a parameter called `ctx` does not meet.
+    let ctx = Ident::new("ctx", Span::mixed_site());
+    let arguments = Ident::new("arguments", Span::mixed_site());
+
+    let mut takes = Vec::new();
+    for parameter in model.stored() {
+        for old in parameter.renamed_from() {
+            let key = &parameter.key;
+            takes.push(quote!(#arguments.rename(#old, #key);));
+        }
+    }
+    takes.extend(model.args.removed.iter().map(|name| quote!(#arguments.ignore(#name);)));
+    takes.extend(model.stored().map(|parameter| take(parameter, &arguments)));
+    let mutable = (!takes.is_empty()).then(|| quote!(mut));
+
+    let states = model.parameters.iter().filter(|parameter| !parameter.is_stored());
+    let states = states.map(|parameter| state(parameter, delay, &ctx));
+    let values = model.parameters.iter().map(|parameter| {
+        let name = &parameter.name;
+        // A state is a reference already when the function borrows it.
+        if parameter.is_reference() && parameter.is_stored() { quote!(&#name) } else { quote!(#name) }
+    });
+    let function = &model.item.sig.ident;
+    let function = Ident::new(&function.to_string(), located(function.span()));
+    let call = quote!(#function(&#ctx, #(#values),*));
+    let attempt = if model.item.sig.asyncness.is_some() {
+        let returned = returned(model, &quote!(#call.await));
+        let place = function.span();
+        quote_spanned!(place=> #delay::__private::Attempt::future(async move { #(#states)* #returned }))
+    } else {
+        let returned = returned(model, &call);
+        quote!(#delay::__private::Attempt::blocking(move || { #(#states)* #returned }))
+    };
+    quote! {
+        |#ctx, #mutable #arguments| {
+            #(#takes)*
+            #arguments.finish()?;
+            ::core::result::Result::Ok(#attempt)
+        }
+    }
+}
+
+/// `let n: u32 = arguments.required("n")?;`
+fn take(parameter: &Parameter, arguments: &Ident) -> TokenStream {
+    let Parameter { name, key, role, ty } = parameter;
+    let owned = parameter.owned();
+    let place = place_of(ty);
+    let taken = match role {
+        Role::Argument { default: None, .. } | Role::State => quote_spanned!(place=> required(#key)),
+        Role::Argument { default: Some(Default::OfType), .. } => {
+            quote_spanned!(place=> optional(#key, ::core::default::Default::default))
+        }
+        Role::Argument { default: Some(Default::Expr(value)), .. } => {
+            quote_spanned!(place=> optional(#key, || #value))
+        }
+        Role::Rest { .. } => quote_spanned!(place=> optional(#key, ::std::vec::Vec::new)),
+    };
+    quote!(let #name: #owned = #arguments.#taken?;)
+}
+
+/// `let db: &Pool = ::delay::__private::state::<Pool>(&ctx);`
+fn state(parameter: &Parameter, delay: &TokenStream, ctx: &Ident) -> TokenStream {
+    let Parameter { name, ty, .. } = parameter;
+    let owned = parameter.owned();
+    let place = place_of(ty);
+    let held = quote_spanned!(place=> #delay::__private::state::<#owned>(&#ctx));
+    match ty {
+        Type::Reference(_) => quote!(let #name: #ty = #held;),
+        _ => quote!(let #name: #ty = ::core::clone::Clone::clone(#held);),
+    }
+}
+
+/// What the function returned, as the framework's outcome.
+fn returned(model: &Model<'_>, call: &TokenStream) -> TokenStream {
+    let delay = &model.args.delay;
+    let place = model.output.span.map_or_else(Span::call_site, located);
+    match (model.output.shape, &model.args.keep_result) {
+        (Shape::Result, Some(_)) => quote_spanned!(place=> #delay::__private::Returned::keep_result(#call)),
+        (Shape::Result, None) => quote_spanned!(place=> #delay::__private::Returned::result(#call)),
+        (Shape::Unit, _) => quote!(#delay::__private::Returned::value(#call)),
+        (Shape::Plain, Some(_)) => quote_spanned!(place=> #delay::__private::Plain(#call).keep()),
+        (Shape::Plain, None) => quote_spanned!(place=> #delay::__private::Plain(#call).returned()),
+    }
+}

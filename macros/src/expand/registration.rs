@@ -1,0 +1,111 @@
+//! The registration: what a program knows of one of its functions.
+//!
+//! Owns the static and its submission at link time; never runs anything.
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{quote, quote_spanned};
+
+use super::{handler, stub};
+use crate::args::duration;
+use crate::func::output::Shape;
+use crate::func::{Model, place_of};
+use crate::origin::Origin;
+use crate::symbol::symbol;
+
+/// The implementation of `Function`, and its submission.
+pub(crate) fn registration(model: &Model<'_>, origin: &Origin) -> TokenStream {
+    let Model { item, args, stub, .. } = model;
+    let delay = &args.delay;
+    let cfgs: Vec<_> = item.attributes(&["cfg"]).collect();
+    let value = stub::value(model);
+    let inner = item.inner_function();
+    let plain = (model.output.shape == Shape::Plain).then(|| quote!(use #delay::__private::PlainValue as _;));
+    let deprecated = item.attributes(&["deprecated"]).next().map(|_| quote!(#[allow(deprecated)]));
+    let held = held(model, origin);
+    quote! {
+        #(#cfgs)*
+        impl #delay::Function for #stub {
+            type Value = #value;
+            #deprecated
+            fn registration() -> &'static #delay::__private::Registration {
+                #plain
+                #inner
+                #held
+                &REGISTRATION
+            }
+        }
+        #(#cfgs)*
+        #delay::__private::inventory::submit! {
+            #delay::__private::Entry(<#stub as #delay::Function>::registration)
+        }
+    }
+}
+
+/// The static. Its tokens are placed at the key, because the compiler reports a second symbol of one name there.
+fn held(model: &Model<'_>, origin: &Origin) -> TokenStream {
+    let Model { args, id, aliases, .. } = model;
+    let delay = &args.delay;
+    let key = args.key.as_ref().map_or_else(Span::call_site, |key| key.text.span());
+    let name = Ident::new("REGISTRATION", Span::call_site().located_at(key));
+    let ty = quote_spanned!(name.span()=> #delay::__private::Registration);
+    let symbol = symbol(id, origin);
+    // A crate's tests may be linked with the crate itself, through a dependency that only they have.
+    let guard = quote_spanned!(name.span()=> #[cfg_attr(not(test), unsafe(export_name = #symbol))]);
+    let parameters = model.stored().map(|parameter| parameter.described());
+    let states = model.parameters.iter().filter(|parameter| !parameter.is_stored()).map(|parameter| {
+        let owned = parameter.owned();
+        let place = place_of(&parameter.ty);
+        quote_spanned!(place=> #delay::__private::State::of::<#owned>())
+    });
+    let place = place(delay, origin);
+    let known = origin.file.known;
+    let options = options(model);
+    let start = handler::handler(model);
+    let item = quote_spanned!(name.span()=> static #name: #ty);
+    quote! {
+        #guard
+        #item = #delay::__private::Registration {
+            function: #id,
+            aliases: &[#(#aliases),*],
+            place: #place,
+            known_path: #known,
+            parameters: &[#(#parameters),*],
+            states: &[#(#states),*],
+            options: #options,
+            start: #start,
+        };
+    }
+}
+
+fn place(delay: &TokenStream, origin: &Origin) -> TokenStream {
+    let Origin { package, version, file, .. } = origin;
+    let file = &file.file;
+    let line = Literal::usize_unsuffixed(origin.line);
+    quote!(#delay::__private::Place { package: #package, version: #version, file: #file, line: #line })
+}
+
+/// What was written, over the defaults.
+fn options(model: &Model<'_>) -> TokenStream {
+    let args = model.args;
+    let delay = &args.delay;
+    let some = |value: TokenStream| quote!(::core::option::Option::Some(#value));
+    let queue = args.queue.as_ref().map(|name| quote!(queue: #name,));
+    let priority = args.priority.map(|priority| {
+        let priority = Literal::i16_unsuffixed(priority);
+        quote!(priority: #priority,)
+    });
+    let retry =
+        args.retry.as_ref().map(|retry| some(retry.tokens(delay))).map(|retry| quote!(retry: #retry,));
+    let timeout = args.timeout.map(duration::tokens).map(some).map(|timeout| quote!(timeout: #timeout,));
+    let keep = args.keep_result.as_ref().map(|kept| some(duration::tokens(kept.duration)));
+    let keep = keep.map(|keep| quote!(keep_result: #keep,));
+    if queue.is_none() && priority.is_none() && retry.is_none() && timeout.is_none() && keep.is_none() {
+        return quote!(#delay::__private::Options::DEFAULT);
+    }
+    quote! {
+        #delay::__private::Options {
+            #queue #priority #retry #timeout #keep
+            ..#delay::__private::Options::DEFAULT
+        }
+    }
+}

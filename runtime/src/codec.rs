@@ -1,0 +1,44 @@
+//! How values become bytes and bytes become values: the only place that knows MessagePack.
+//!
+//! Owns the format of payloads, results, headers and options, and the checks that foreign bytes pass before serde sees
+//! them. It never stores, sends or interprets what it encodes, and it imports nothing else of this crate.
+//!
+//! - [`InvocationWriter`] makes a payload, [`Invocation`] and [`Arguments`] take it apart again.
+//! - [`to_vec`] and [`from_slice`] are for every other value.
+//! - [`scan`](scan()) refuses malformed, lying and too deeply nested bytes.
+//! - [`describe`](describe()) and [`to_json`] show any bytes to people and to programs.
+//!
+//! # What serde's data model becomes
+//!
+//! Structs and struct variants are maps by field name, so that fields may be added and reordered; tuples are arrays;
+//! `{"Variant": content}` is an enum with content and `"Variant"` one without; `None`, `()` and `nil` are the same;
+//! a unit struct is an empty array; a `char` is a string; `i128` and `u128` are 16 bytes, big-endian. Hence the limits:
+//! - `Some(None)` and `Some(())` come back as `None`.
+//! - `i128` and `u128` do not pass through `#[serde(untagged)]`, `#[serde(tag = …)]` or `#[serde(flatten)]`.
+//! - `Vec<u8>` is an array of numbers and up to twice as large as with `serde_bytes`, which makes it a byte string;
+//!   either form is accepted where the other was written.
+
+mod argument_error;
+mod arguments;
+mod decode;
+mod describe;
+mod encode;
+#[cfg(test)]
+mod forms;
+mod guard;
+mod invocation;
+mod mismatch;
+#[cfg(test)]
+mod properties;
+mod scan;
+mod token;
+mod writer;
+
+pub use argument_error::ArgumentError;
+pub use arguments::Arguments;
+pub(crate) use decode::{DecodeError, from_slice};
+pub(crate) use describe::{describe, to_json};
+pub(crate) use encode::{EncodeError, to_vec};
+pub(crate) use invocation::Invocation;
+pub(crate) use scan::{MAX_DEPTH, ScanError, ScanErrorKind, scan};
+pub(crate) use writer::{Encoded, InvocationWriter, invocation_prefix};

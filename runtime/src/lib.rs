@@ -1,0 +1,104 @@
+//! Durable delayed functions: one attribute, one file on disk.
+//!
+//! ```no_run
+//! use delay::Context;
+//!
+//! #[delay::func("welcome-email")]
+//! async fn welcome(_ctx: &Context, to: String) -> Result<(), delay::BoxError> {
+//!     println!("dear {to}");
+//!     Ok(())
+//! }
+//!
+//! #[delay::main]
+//! async fn main() -> delay::Result<()> {
+//!     let rt = delay::Runtime::open("sqlite:jobs.db").await?;
+//!     Welcome::call(&rt, "ada@example.com".into()).await?; // on disk when this returns
+//!     rt.run().await // works until SIGTERM, then drains
+//! }
+//! ```
+//!
+//! Three ideas: a **function** ([`func`]) that can be called later, the [`Context`] that it gets, and the [`Runtime`]
+//! that runs it. A call that was acknowledged survives the death of the process and, by default, the loss of power;
+//! it runs at least once, is retried by policy ([`Retry`], [`Failure`]), and no worker that lost its lease can write
+//! about it. For tests there is [`testing::Env`].
+
+// Floor 0: words.
+mod codec;
+mod error;
+mod failure;
+mod limits;
+mod outcome;
+mod retry;
+mod state;
+mod task;
+mod time;
+
+// Floor 1: ports.
+mod backoff;
+mod clock;
+mod signals;
+pub mod stopper;
+pub mod store;
+
+// Floor 2: functions.
+mod call;
+mod client;
+mod context;
+mod handler;
+mod registry;
+
+// Floor 3: engines.
+mod executor;
+mod panics;
+
+// Floor 4: doors.
+mod maintenance;
+mod worker;
+
+// Floor 5: house.
+mod main_fn;
+mod runtime;
+mod schemes;
+pub mod testing;
+
+pub use call::{Handle, TaskBuilder};
+pub use client::{Client, Enqueue};
+pub use clock::{Clock, VirtualClock};
+pub use codec::ArgumentError;
+pub use context::{Context, Headers};
+pub use error::{Error, Result};
+pub use failure::{BoxError, Class, Failure, FailureExt};
+pub use limits::Limits;
+pub use outcome::{Hold, Kept, Outcome, Transition};
+pub use registry::Function;
+pub use retry::Retry;
+pub use runtime::{Builder, Runtime, shutdown_signal};
+pub use state::{Attempted, Policy, decide};
+pub use task::{Due, Task, TaskId, TaskOptions, TaskState};
+pub use time::{IntoDuration, Timestamp};
+
+pub use delay_macros::{func, main};
+#[cfg(feature = "sqlite")]
+pub use rusqlite;
+
+/// Names a crate, so that its delayed functions are linked into this program.
+///
+/// Rust links a crate only if something names it: `delay::require!(my_jobs);` says so, and why.
+#[macro_export]
+macro_rules! require {
+    ($($krate:ident),+ $(,)?) => { $(use $krate as _;)+ };
+}
+
+/// What expansions use. Not for people; it may change with every release.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::call::Call;
+    pub use crate::codec::{ArgumentError, Arguments};
+    pub use crate::context::state;
+    pub use crate::handler::{
+        Attempt, MakeTheFunctionAsync, Plain, PlainValue, Returned, WriteTheReturnTypeAsResult,
+    };
+    pub use crate::main_fn::{Flavor, MainOptions, main, main_with};
+    pub use crate::registry::{Entry, Options, Place, Registration, State};
+    pub use inventory;
+}

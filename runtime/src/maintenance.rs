@@ -1,0 +1,120 @@
+//! What a runtime does beside running tasks: upkeep of the store, and letting go of held tasks that can run again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::backoff::Backoff;
+use crate::error::Result;
+use crate::executor::Executor;
+use crate::outcome::Hold;
+use crate::stopper::Stopper;
+use crate::store::{Action, Claim, Fence, Filter, Rescue, Store, TaskRecord, UpkeepRules};
+use crate::task::{TaskId, TaskState};
+
+/// How often the store is tended: a dead worker's tasks run again within the lease and this.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// A wall clock that moves by this much more or less than time itself has jumped.
+const JUMP: Duration = Duration::from_secs(2);
+
+/// How many held tasks are looked at at a time.
+const PAGE: usize = 500;
+
+/// Tends a store until the stopper stops.
+pub(crate) async fn tend(store: Arc<dyn Store>, stopper: Stopper, lease: Duration, rules: UpkeepRules) {
+    let mut backoff = Backoff::new(EVERY, Duration::from_secs(10));
+    let mut watch = ClockWatch::new(lease);
+    let mut wait = EVERY;
+    loop {
+        tokio::select! {
+            () = stopper.quiescing() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        let rules = UpkeepRules { rescue: watch.look(), ..rules };
+        wait = match store.upkeep(rules).await {
+            Ok(upkept) => {
+                backoff.reset();
+                if upkept.rescued > 0 {
+                    tracing::warn!(
+                        tasks = upkept.rescued,
+                        held = upkept.quarantined,
+                        "took tasks of dead workers back"
+                    );
+                }
+                if upkept.more { Duration::ZERO } else { EVERY }
+            }
+            Err(error) => {
+                tracing::error!(error = error.chain(), "the upkeep of the store failed; trying again");
+                backoff.next()
+            }
+        };
+    }
+}
+
+/// Notices when the wall clock jumps, and waits until each living worker has renewed its lease by the new time.
+struct ClockWatch {
+    lease: Duration,
+    last: (Instant, SystemTime),
+    rescue_after: Option<Instant>,
+}
+
+impl ClockWatch {
+    fn new(lease: Duration) -> Self {
+        Self { lease, last: (Instant::now(), SystemTime::now()), rescue_after: None }
+    }
+
+    fn look(&mut self) -> Rescue {
+        let now = (Instant::now(), SystemTime::now());
+        let passed = now.0 - self.last.0;
+        let shown = now.1.duration_since(self.last.1).unwrap_or_default();
+        if shown.abs_diff(passed) > JUMP {
+            tracing::warn!(?passed, ?shown, "the clock has jumped: leases count again after the next beats");
+            self.rescue_after = Some(now.0 + self.lease);
+        }
+        self.last = now;
+        if self.rescue_after.is_some_and(|time| now.0 < time) {
+            return Rescue::AfterTheNextBeats;
+        }
+        self.rescue_after = None;
+        Rescue::Now
+    }
+}
+
+/// Lets go of tasks that are held for want of a function, or of one that understands them, if this program has it.
+pub(crate) async fn release_held(store: &dyn Store, executor: &Executor) -> Result<usize> {
+    let mut filter = Filter { state: Some(TaskState::Held), limit: PAGE, ..Filter::default() };
+    let mut released = 0;
+    loop {
+        let page = store.list(filter.clone()).await?;
+        let Some(last) = page.last().map(|record| record.id) else { return Ok(released) };
+        filter.beyond = Some(last);
+        let runnable: Vec<TaskId> =
+            page.into_iter().filter(is_for_a_worker).filter_map(|record| runs(record, executor)).collect();
+        if !runnable.is_empty() {
+            released += runnable.len();
+            store.act(Action::Retry, runnable).await?;
+        }
+    }
+}
+
+fn is_for_a_worker(record: &TaskRecord) -> bool {
+    matches!(record.hold, Some(Hold::UnknownFunction | Hold::Undecodable))
+}
+
+fn runs(record: TaskRecord, executor: &Executor) -> Option<TaskId> {
+    let id = record.id;
+    let claim = Claim {
+        fence: Fence { id, epoch: record.epoch, named: record.name.is_some() },
+        attempt: record.attempt,
+        crashes: record.crashes,
+        age: Duration::ZERO,
+        queue: record.queue,
+        name: record.name,
+        priority: record.priority,
+        eta: record.eta,
+        options: record.options,
+        payload: record.payload,
+    };
+    // Resolving decodes the arguments and runs nothing.
+    executor.resolve(claim).is_ok().then_some(id)
+}

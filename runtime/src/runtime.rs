@@ -1,0 +1,380 @@
+//! The runtime: joins a store, the linked functions and a worker, and lives from `open` to the last settled task.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::call::{Draft, Handle};
+use crate::client::{Added, Client, Enqueue};
+use crate::context::States;
+use crate::error::{Error, Kind, Result};
+use crate::executor::Executor;
+use crate::limits::{Limits, check_queue};
+use crate::maintenance;
+use crate::registry::Registry;
+use crate::retry::Retry;
+use crate::schemes;
+use crate::stopper::{CancelLink, Stopper};
+use crate::store::{Queues, Retention, Store, UpkeepRules};
+use crate::task::TaskId;
+use crate::time::IntoDuration;
+use crate::worker::{Worker, WorkerConfig};
+
+mod signals;
+
+pub use signals::shutdown_signal;
+
+/// A store that is open, and the worker that serves it.
+///
+/// ```no_run
+/// use delay::Context;
+///
+/// #[delay::func("welcome-email")]
+/// async fn welcome(_ctx: &Context, to: String) {
+///     println!("dear {to}");
+/// }
+///
+/// #[delay::main]
+/// async fn main() -> delay::Result<()> {
+///     let rt = delay::Runtime::open("sqlite:jobs.db").await?;
+///     Welcome::call(&rt, "ada@example.com".into()).await?; // on disk when this returns
+///     rt.run().await // works until SIGTERM, then drains
+/// }
+/// ```
+pub struct Runtime {
+    client: Client,
+    executor: Arc<Executor>,
+    config: WorkerConfig,
+    rules: UpkeepRules,
+    grace: Duration,
+    stopper: Stopper,
+    _stopping: CancelLink,
+}
+
+impl Runtime {
+    /// Opens a store with the defaults: `sqlite:FILE` or `memory:`.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub async fn open(url: impl Into<String>) -> Result<Self> {
+        Self::builder(url).build().await
+    }
+
+    /// A runtime to be set up first.
+    pub fn builder(url: impl Into<String>) -> Builder {
+        Builder::new(Source::Url(url.into()))
+    }
+
+    /// A runtime on a store that is open already.
+    pub fn on(store: Arc<dyn Store>) -> Builder {
+        Builder::new(Source::Store(store))
+    }
+
+    /// The half that only enqueues; cheap to clone, and outlives the runtime.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A handle on a task that somebody else added; `T` is what its function returns.
+    #[must_use]
+    pub fn handle<T>(&self, id: TaskId) -> Handle<T> {
+        self.client.handle(id)
+    }
+
+    /// What the runtime runs under. Give it your own long-running work, and it ends with the runtime.
+    #[must_use]
+    pub fn stopper(&self) -> &Stopper {
+        &self.stopper
+    }
+
+    /// Begins to work, in the background, and returns at once. For programs that do something else as well: end them
+    /// with [`stop`](Self::stop).
+    ///
+    /// # Errors
+    /// [`Error::is_no_functions`] if no function is linked, [`Error::is_missing_state`] with all that is missing,
+    /// [`Error::is_stopping`] if it was stopped before.
+    pub async fn start(&self) -> Result<()> {
+        let executor = &self.executor;
+        executor.registry.check_not_empty()?;
+        executor.states.check(executor.registry.functions())?;
+        let store = Arc::clone(self.client.store());
+        let released = maintenance::release_held(&*store, executor).await?;
+        if released > 0 {
+            tracing::info!(tasks = released, "held tasks can run again: this program has their functions");
+        }
+        let worker = Worker {
+            store: Arc::clone(&store),
+            executor: Arc::clone(executor),
+            stopper: self.stopper.clone(),
+            config: self.config.clone(),
+        };
+        let tend = maintenance::tend(store, self.stopper.clone(), self.config.lease, self.rules);
+        let started = self.stopper.run_worker("delay::worker", worker.run());
+        let tended = self.stopper.run_worker("delay::upkeep", tend);
+        started.and(tended).map(drop).map_err(|_| {
+            let text = "the runtime is stopping or has stopped: open another one";
+            Error::new(Kind::Stopping, text)
+        })
+    }
+
+    /// Works until SIGTERM or ctrl-c, then drains: it stops claiming, waits for running tasks up to the grace period,
+    /// drops what is left, gives it back, and returns. A second signal ends the process at once.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the worker running; [`stop`](Self::stop) still stops it.
+    pub async fn run(&self) -> Result<()> {
+        self.start().await?;
+        tokio::select! {
+            signal = shutdown_signal() => {
+                tracing::info!(signal, grace = ?self.grace, "stopping; a second signal ends the process at once");
+                tokio::select! {
+                    stopped = self.stop() => stopped,
+                    second = shutdown_signal() => std::process::exit(128 + second),
+                }
+            }
+            () = self.stopper.stopped() => Ok(()),
+        }
+    }
+
+    /// Stops in order: no more claims; running tasks end, or are dropped after the grace period; what did not finish
+    /// is given back without having spent an attempt; the store is closed.
+    ///
+    /// # Errors
+    /// If the store cannot be closed.
+    ///
+    /// # Cancel safety
+    /// Once begun, the stop goes on when this is dropped; only the grace period is not enforced any more.
+    pub async fn stop(&self) -> Result<()> {
+        match self.stopper.stop_within(self.grace).await {
+            Ok(late) if late.is_empty() => {}
+            Ok(late) => tracing::warn!(%late, "dropped what was still running, and gave it back"),
+            Err(stuck) => {
+                tracing::error!(%stuck, "something did not end; its tasks run elsewhere after the lease")
+            }
+        }
+        self.client.store().close().await
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("client", &self.client)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Enqueue for &Runtime {
+    async fn enqueue(self, drafts: Vec<Draft>) -> Result<Added> {
+        self.client().enqueue(drafts).await
+    }
+}
+
+enum Source {
+    Url(String),
+    Store(Arc<dyn Store>),
+}
+
+/// Sets a runtime up. Every option has a default that suits most programs.
+#[must_use = "end with `.build().await`"]
+pub struct Builder {
+    source: Source,
+    states: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    name: Option<String>,
+    concurrency: usize,
+    queues: Option<Vec<String>>,
+    lease: Duration,
+    grace: Duration,
+    retry: Retry,
+    limits: Limits,
+    retention: Retention,
+    rules: UpkeepRules,
+    mistake: Option<Error>,
+}
+
+impl Builder {
+    fn new(source: Source) -> Self {
+        Self {
+            source,
+            states: HashMap::new(),
+            name: None,
+            concurrency: 100,
+            queues: None,
+            lease: Duration::from_secs(30),
+            grace: Duration::from_secs(25),
+            retry: Retry::DEFAULT,
+            limits: Limits::default(),
+            retention: Retention::default(),
+            rules: UpkeepRules::default(),
+            mistake: None,
+        }
+    }
+
+    /// Provides a value for every `#[state]` parameter of type `T`.
+    pub fn state<T: Any + Send + Sync>(mut self, state: T) -> Self {
+        self.states.insert(TypeId::of::<T>(), Box::new(state));
+        self
+    }
+
+    /// The most tasks that run at once; 100.
+    pub fn concurrency(mut self, tasks: usize) -> Self {
+        if tasks == 0 {
+            self.mistake(
+                Kind::InvalidOption,
+                "a concurrency of 0 would run nothing: leave the runtime unstarted instead",
+            );
+        }
+        self.concurrency = tasks;
+        self
+    }
+
+    /// Serves these queues only. Without it, every queue gets its share.
+    pub fn queues<Q: Into<String>>(mut self, queues: impl IntoIterator<Item = Q>) -> Self {
+        let queues: Vec<String> = queues.into_iter().map(Into::into).collect();
+        for queue in &queues {
+            if let Err(error) = check_queue(queue) {
+                self.mistake.get_or_insert(error);
+            }
+        }
+        if queues.is_empty() {
+            self.mistake(Kind::InvalidOption, "`queues` names none: leave it out to serve all of them");
+        }
+        self.queues = Some(queues);
+        self
+    }
+
+    /// How long the worker may be silent before its tasks go to others (G3); 30 s. Must be at least 100 ms.
+    pub fn lease(self, lease: impl IntoDuration) -> Self {
+        self.duration(lease, |builder, lease| {
+            if lease < Duration::from_millis(100) {
+                builder
+                    .mistake(Kind::InvalidOption, "a lease shorter than 100 ms would be lost to any hiccup");
+            }
+            builder.lease = lease;
+        })
+    }
+
+    /// How long running tasks may take to end once the runtime is told to stop; 25 s, which leaves room within the
+    /// 30 s that most supervisors grant.
+    pub fn grace(self, grace: impl IntoDuration) -> Self {
+        self.duration(grace, |builder, grace| builder.grace = grace)
+    }
+
+    /// The retry policy of functions that have none of their own.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// What may go in.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What is kept of tasks that came to an end. A store that is open already has its own.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// After so many deaths of a process under it, a task is held instead of run again; 5.
+    pub fn max_crashes(mut self, crashes: u32) -> Self {
+        self.rules.max_crashes = crashes.max(1);
+        self
+    }
+
+    /// What people call this worker; host name and process id.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    fn duration(mut self, length: impl IntoDuration, set: impl FnOnce(&mut Self, Duration)) -> Self {
+        match length.into_duration() {
+            Ok(length) => set(&mut self, length),
+            Err(error) => drop(self.mistake.get_or_insert(error)),
+        }
+        self
+    }
+
+    fn mistake(&mut self, kind: Kind, text: &str) {
+        self.mistake.get_or_insert_with(|| Error::new(kind, text));
+    }
+
+    /// Opens the store and puts the runtime together. Nothing runs yet.
+    ///
+    /// # Errors
+    /// A mistake in an option, two functions of one identity, or a store that cannot be opened: an unknown scheme, an
+    /// unreadable, foreign, corrupt or newer file.
+    pub async fn build(self) -> Result<Runtime> {
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
+        }
+        let registry = Registry::linked()?;
+        let store = match self.source {
+            Source::Url(url) => schemes::open(&url, self.retention).await?,
+            Source::Store(store) => store,
+        };
+        let client = Client::new(store, self.limits);
+        let stopper = Stopper::builder().name("delay::Runtime").build();
+        let stopping = stopper.cancel_on_quiesce(&tokio_util::sync::CancellationToken::new());
+        let executor = Arc::new(Executor {
+            registry,
+            client: client.clone(),
+            states: States::new(self.states),
+            stopping: stopping.token().clone(),
+            retry: self.retry,
+        });
+        let config = WorkerConfig {
+            name: self.name.unwrap_or_else(default_name),
+            concurrency: self.concurrency,
+            queues: self.queues.map_or(Queues::All, |queues| Queues::Only(queues.into())),
+            lease: self.lease,
+        };
+        Ok(Runtime {
+            client,
+            executor,
+            config,
+            rules: self.rules,
+            grace: self.grace,
+            stopper,
+            _stopping: stopping,
+        })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").finish_non_exhaustive()
+    }
+}
+
+/// `host/process id`.
+fn default_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .map(|name| name.trim().to_owned())
+        .or_else(|| std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME")).ok())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown-host".to_owned());
+    format!("{host}/{}", std::process::id())
+}
+
+impl Client {
+    /// Opens a store to enqueue into.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub async fn open(url: impl AsRef<str>) -> Result<Self> {
+        let store = schemes::open(url.as_ref(), Retention::default()).await?;
+        Ok(Self::new(store, Limits::default()))
+    }
+}

@@ -1,0 +1,202 @@
+//! The stores by URL scheme. Each engine adds a line to a table at link time; where the platform's linker cannot do
+//! that, the table is written out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::error::{Error, Kind, Result};
+use crate::store::memory::MemoryStore;
+use crate::store::{Pending, Retention, Store};
+
+/// One kind of store.
+pub(crate) struct Scheme {
+    name: &'static str,
+    example: &'static str,
+    open: fn(Url, Retention) -> Pending<'static, Arc<dyn Store>>,
+}
+
+// The one place that may: linkme's table lives in a link section, and the compiler counts naming one as unsafe.
+#[allow(unsafe_code)]
+#[cfg(any(target_os = "linux", target_os = "macos", target_os = "windows", target_os = "freebsd"))]
+mod table {
+    #[linkme::distributed_slice]
+    pub(super) static SCHEMES: [super::Scheme];
+    #[linkme::distributed_slice(SCHEMES)]
+    static MEMORY: super::Scheme = super::MEMORY;
+    #[cfg(feature = "sqlite")]
+    #[linkme::distributed_slice(SCHEMES)]
+    static SQLITE: super::Scheme = super::SQLITE;
+
+    pub(super) fn schemes() -> impl Iterator<Item = &'static super::Scheme> {
+        SCHEMES.iter()
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "windows", target_os = "freebsd")))]
+mod table {
+    static SCHEMES: &[super::Scheme] = &[
+        super::MEMORY,
+        #[cfg(feature = "sqlite")]
+        super::SQLITE,
+    ];
+
+    pub(super) fn schemes() -> impl Iterator<Item = &'static super::Scheme> {
+        SCHEMES.iter()
+    }
+}
+
+const MEMORY: Scheme = Scheme {
+    name: "memory",
+    example: "memory:",
+    open: |_, retention| {
+        Box::pin(async move { Ok(Arc::new(MemoryStore::new(Clock::System, retention)) as Arc<dyn Store>) })
+    },
+};
+
+#[cfg(feature = "sqlite")]
+const SQLITE: Scheme = Scheme {
+    name: "sqlite",
+    example: "sqlite:jobs.db",
+    open: |url, retention| {
+        Box::pin(async move {
+            let options = url.sqlite(retention)?;
+            let opened =
+                tokio::task::spawn_blocking(move || crate::store::sqlite::SqliteStore::open(options)).await;
+            let opened =
+                opened.map_err(|error| Error::with_source(Kind::Other, "cannot open the store", error))?;
+            Ok(Arc::new(opened?) as Arc<dyn Store>)
+        })
+    },
+};
+
+/// Opens the store that a URL names.
+pub(crate) async fn open(url: &str, retention: Retention) -> Result<Arc<dyn Store>> {
+    let parsed = Url::parse(url)?;
+    match table::schemes().find(|scheme| scheme.name == parsed.scheme) {
+        Some(scheme) => (scheme.open)(parsed, retention).await,
+        None => Err(unknown(&parsed.scheme)),
+    }
+}
+
+fn unknown(scheme: &str) -> Error {
+    let known: Vec<_> = table::schemes().map(|scheme| format!("`{}`", scheme.example)).collect();
+    let mut text = format!("no store has the scheme `{scheme}`: this program knows {}", known.join(" and "));
+    if ["postgres", "postgresql"].contains(&scheme) {
+        text.push_str("; PostgreSQL needs the feature `postgres` of the `delay-func` dependency");
+    } else if scheme == "sqlite" {
+        text.push_str("; SQLite needs the feature `sqlite` of the `delay-func` dependency");
+    }
+    Error::new(Kind::UnknownScheme, text)
+}
+
+/// `scheme:path?key=value&flag`.
+struct Url {
+    scheme: String,
+    path: PathBuf,
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
+    options: Vec<(String, String)>,
+}
+
+impl Url {
+    fn parse(url: &str) -> Result<Self> {
+        let Some((scheme, rest)) = url.split_once(':') else {
+            let text = format!("`{url}` is not a store URL: write for example `sqlite:{url}`");
+            return Err(Error::new(Kind::UnknownScheme, text));
+        };
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let path = path.strip_prefix("//").unwrap_or(path);
+        let options = query.split('&').filter(|part| !part.is_empty()).map(|part| {
+            let (key, value) = part.split_once('=').unwrap_or((part, ""));
+            (key.to_owned(), value.to_owned())
+        });
+        Ok(Self { scheme: scheme.to_ascii_lowercase(), path: unescape(path)?, options: options.collect() })
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn sqlite(self, retention: Retention) -> Result<crate::store::sqlite::SqliteOptions> {
+        use crate::store::sqlite::{Durability, SqliteOptions, Tenancy};
+        let mut options = SqliteOptions { retention, ..SqliteOptions::new(&self.path) };
+        for (key, value) in &self.options {
+            match (key.as_str(), value.as_str()) {
+                ("durability", "disk") => options.durability = Durability::Disk,
+                ("durability", "process") => options.durability = Durability::Process,
+                ("shared", "") => options.tenancy = Tenancy::Shared,
+                _ => {
+                    let text = format!(
+                        "`{key}={value}` is not an option of a SQLite store: there are `durability=disk`, \
+                         `durability=process` and `shared`"
+                    );
+                    return Err(Error::new(Kind::InvalidOption, text));
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// `%3F` stands for a question mark, and so on; the bytes need not be UTF-8 where file names need not.
+fn unescape(path: &str) -> Result<PathBuf> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let code = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        let Some(byte) = code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) else {
+            let text = format!(
+                "`{path}` has a `%` that is not followed by two hexadecimal digits: write `%25` for it"
+            );
+            return Err(Error::new(Kind::InvalidOption, text));
+        };
+        bytes.push(byte);
+        rest = &tail[2..];
+    }
+    #[cfg(unix)]
+    return Ok(PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes)));
+    #[cfg(not(unix))]
+    String::from_utf8(bytes)
+        .map(PathBuf::from)
+        .map_err(|error| Error::with_source(Kind::InvalidOption, "the store's path is not text", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_unknown_scheme_names_the_known_ones() {
+        let error = open("mysql://localhost/jobs", Retention::default()).await.unwrap_err();
+        assert!(error.is_unknown_scheme());
+        assert!(error.to_string().contains("`memory:`"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_bare_path_is_taken_for_a_forgotten_scheme() {
+        let error = open("jobs.db", Retention::default()).await.unwrap_err();
+        assert!(error.to_string().contains("`sqlite:jobs.db`"), "{error}");
+    }
+
+    #[test]
+    fn paths_are_taken_as_written_and_unescaped() {
+        for (url, path) in [
+            ("sqlite:a.db", "a.db"),
+            ("sqlite:///v/a.db?shared", "/v/a.db"),
+            ("SQLITE:a%3Fb%20c.db", "a?b c.db"),
+        ] {
+            assert_eq!(Url::parse(url).unwrap().path, PathBuf::from(path));
+        }
+        assert!(Url::parse("sqlite:a%2").is_err());
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_mistyped_option_is_refused_with_the_right_ones() {
+        let error = Url::parse("sqlite:a.db?durable=yes").unwrap().sqlite(Retention::default()).unwrap_err();
+        assert!(error.is_invalid_option());
+        assert!(error.to_string().contains("durability=process"), "{error}");
+    }
+}

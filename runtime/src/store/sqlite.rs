@@ -1,0 +1,172 @@
+//! The embedded store: one SQLite file in WAL mode. One writer thread commits whatever has gathered (group commit);
+//! readers look beside it. Several processes may share the file, and the file may be the user's own database.
+//!
+//! This file owns the store's shape and hands each verb to the writer or to a reader; the SQL is below `sqlite/`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{
+    Acted, Action, Count, Enlist, Fence, Filter, Inspect, Pending, Pushed, Retention, Settled, Store,
+    TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
+};
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::signals::Signals;
+use crate::task::{Task, TaskId};
+
+mod alive;
+mod ballast;
+mod cancel;
+mod fault;
+mod inspect;
+mod open;
+mod push;
+mod readers;
+mod schema;
+mod session;
+mod settle;
+mod transaction;
+mod turn;
+mod upkeep;
+mod workers;
+mod writer;
+
+use readers::Readers;
+use writer::{Class, Writer};
+
+/// How safe an acknowledged task is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Survives the death of the process and the loss of power: each commit waits for the disk.
+    #[default]
+    Disk,
+    /// Survives the death of the process, not the loss of power: faster, and said so at start.
+    Process,
+}
+
+/// How to open a SQLite store.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// The file; it is made, readable by its owner alone, if it is not there.
+    pub path: PathBuf,
+    /// How safe an acknowledged task is.
+    pub durability: Durability,
+    /// Whether the tables may be made inside a database that holds other tables.
+    pub tenancy: Tenancy,
+    /// What is kept of finished tasks.
+    pub retention: Retention,
+    /// The clock, for tests.
+    pub clock: Clock,
+}
+
+/// Whose database the file is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tenancy {
+    /// The queue's own; a database with other tables is refused, for it is probably a mistake.
+    #[default]
+    Own,
+    /// Somebody's who wants the queue inside it (`?shared` in the URL).
+    Shared,
+}
+
+impl SqliteOptions {
+    /// The defaults, for `path`.
+    #[must_use]
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        Self {
+            path: path.as_ref().to_owned(),
+            durability: Durability::default(),
+            tenancy: Tenancy::default(),
+            retention: Retention::default(),
+            clock: Clock::System,
+        }
+    }
+}
+
+/// The SQLite store.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+    signals: Arc<Signals>,
+}
+
+impl SqliteStore {
+    /// Opens the file, brings its tables up to date, and starts the writer thread.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written, is no database, belongs to another application, or was made by a newer
+    /// version; each has its predicate on [`crate::Error`].
+    pub fn open(options: SqliteOptions) -> Result<Self> {
+        let connection = open::open(&options)?;
+        let signals = Arc::new(Signals::default());
+        let readers = Readers::new(options.path.clone());
+        let writer = Writer::start(connection, options, Arc::clone(&signals))?;
+        Ok(Self { writer, readers, signals })
+    }
+}
+
+impl Store for SqliteStore {
+    fn push(&self, tasks: Vec<Task>) -> Pending<'_, Vec<Pushed>> {
+        self.writer.run(Class::Add, move |session| session.push(&tasks))
+    }
+
+    fn enlist(&self, worker: Enlist) -> Pending<'_, WorkerId> {
+        self.writer.run(Class::Soon, move |session| session.enlist(&worker))
+    }
+
+    fn turn(&self, turn: Turn) -> Pending<'_, Turned> {
+        // A claim need not reach the disk before the attempt begins: if power fails, it is as if it had not been made.
+        let class = if turn.settle.is_empty() { Class::Soon } else { Class::Settle };
+        self.writer.run(class, move |session| session.turn(&turn))
+    }
+
+    fn start(&self, fences: Vec<Fence>) -> Pending<'_, Vec<Settled>> {
+        self.writer.run(Class::Soon, move |session| session.start(&fences))
+    }
+
+    fn beat(&self, worker: WorkerId) -> Pending<'_, ()> {
+        self.writer.run(Class::Soon, move |session| session.beat(worker))
+    }
+
+    fn retire(&self, worker: WorkerId) -> Pending<'_, ()> {
+        self.writer.run(Class::Settle, move |session| session.retire(worker))
+    }
+
+    fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(self.writer.close())
+    }
+}
+
+impl Inspect for SqliteStore {
+    fn get(&self, ids: Vec<TaskId>) -> Pending<'_, Vec<Option<TaskRecord>>> {
+        self.readers.run(move |connection| inspect::get(connection, &ids))
+    }
+
+    fn list(&self, filter: Filter) -> Pending<'_, Vec<TaskRecord>> {
+        self.readers.run(move |connection| inspect::list(connection, &filter))
+    }
+
+    fn counts(&self) -> Pending<'_, Vec<Count>> {
+        self.readers.run(inspect::counts)
+    }
+
+    fn workers(&self) -> Pending<'_, Vec<WorkerRecord>> {
+        self.readers.run(inspect::workers)
+    }
+}
+
+impl Upkeep for SqliteStore {
+    fn upkeep(&self, rules: UpkeepRules) -> Pending<'_, Upkept> {
+        self.writer.run(Class::Soon, move |session| session.upkeep(&rules))
+    }
+
+    fn act(&self, action: Action, ids: Vec<TaskId>) -> Pending<'_, Vec<Acted>> {
+        self.writer.run(Class::Settle, move |session| ids.iter().map(|id| session.act(action, *id)).collect())
+    }
+}

@@ -1,0 +1,136 @@
+//! The tables, and how older ones become newer ones. Every table's name begins with `delay_`, for the file may be
+//! somebody's own database.
+
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+
+use super::fault::fault;
+use crate::error::{Error, Kind, Result};
+
+/// One script per version; a database at version `n` has had the first `n`. Never edit one that was released.
+const MIGRATIONS: &[&str] = &["
+-- Clustered by id: ids rise with time, so adding appends, and rows of one batch are neighbours.
+CREATE TABLE delay_task(
+  id BLOB NOT NULL PRIMARY KEY,
+  state INTEGER NOT NULL,              -- TaskState
+  priority INTEGER NOT NULL,
+  attempt INTEGER NOT NULL DEFAULT 0,
+  epoch INTEGER NOT NULL DEFAULT 0,
+  crashes INTEGER NOT NULL DEFAULT 0,
+  worker INTEGER,                      -- who runs it
+  started INTEGER NOT NULL DEFAULT 0,  -- 1: a task with crashes has begun under this worker
+  hold INTEGER,                        -- why it is held
+  eta INTEGER NOT NULL,                -- times are microseconds since 1970 UTC
+  created INTEGER NOT NULL,
+  first_claim INTEGER,
+  finished INTEGER,
+  expires INTEGER,
+  queue TEXT NOT NULL,
+  name TEXT,
+  tag TEXT,
+  options BLOB,
+  payload BLOB NOT NULL,
+  error TEXT,
+  result BLOB
+) STRICT, WITHOUT ROWID;
+-- The claim walks this one; the eta of a ready task has passed.
+CREATE INDEX delay_task_ready ON delay_task(queue, priority, eta, id) WHERE state = 0;
+-- Promotion walks this one.
+CREATE INDEX delay_task_scheduled ON delay_task(eta) WHERE state = 1;
+-- Taking a dead worker's tasks back walks this one.
+CREATE INDEX delay_task_running ON delay_task(worker) WHERE state = 2;
+-- Pruning walks this one.
+CREATE INDEX delay_task_expires ON delay_task(expires) WHERE expires IS NOT NULL;
+
+-- Names that are taken: by a pending task, or until the tombstone's time.
+CREATE TABLE delay_name(
+  queue TEXT NOT NULL,
+  name TEXT NOT NULL,
+  id BLOB NOT NULL,
+  until INTEGER,
+  PRIMARY KEY(queue, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX delay_name_until ON delay_name(until) WHERE until IS NOT NULL;
+
+-- AUTOINCREMENT: a worker's number is never used again, or an old worker could pass for a new one.
+CREATE TABLE delay_worker(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL,
+  enlisted INTEGER NOT NULL,
+  lease INTEGER NOT NULL,
+  lease_until INTEGER NOT NULL,
+  functions TEXT NOT NULL              -- one per line
+) STRICT;
+
+-- Running tasks that somebody wants cancelled; nearly always empty.
+CREATE TABLE delay_cancel(id BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+"];
+
+/// The version that this code reads and writes.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// The version of the tables in a database; `None` if it has none of ours.
+pub(super) fn version(connection: &Connection) -> Result<Option<i64>> {
+    let has_meta = connection
+        .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'delay_meta'")
+        .and_then(|mut statement| statement.exists([]))
+        .map_err(|error| fault("read the schema", error))?;
+    if !has_meta {
+        return Ok(None);
+    }
+    connection
+        .query_row("SELECT value FROM delay_meta WHERE key = 'schema'", [], |row| row.get(0))
+        .optional()
+        .map_err(|error| fault("read the schema's version", error))
+}
+
+/// The names of tables that are not ours.
+pub(super) fn foreign_tables(connection: &Connection) -> Result<Vec<String>> {
+    let names = "SELECT name FROM sqlite_schema WHERE type = 'table'
+                 AND name NOT LIKE 'delay\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
+    connection
+        .prepare(names)
+        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+        .map_err(|error| fault("read the schema", error))
+}
+
+/// Brings the tables to [`VERSION`], in one transaction; several processes may try at once.
+pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
+    if version(connection)? == Some(VERSION) {
+        return Ok(());
+    }
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|error| fault("begin the migration", error))?;
+    // Looked at again under the lock: another process may have been faster.
+    let from = version(&transaction)?.unwrap_or(0);
+    if from > VERSION {
+        return Err(newer(from));
+    }
+    let migrated = (|| {
+        transaction.execute_batch(
+            "CREATE TABLE IF NOT EXISTS delay_meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        )?;
+        for script in &MIGRATIONS[usize::try_from(from).unwrap_or(0)..] {
+            transaction.execute_batch(script)?;
+        }
+        transaction.execute("INSERT OR REPLACE INTO delay_meta VALUES('schema', ?1)", [VERSION])
+    })();
+    migrated.map_err(|error| fault("bring the tables up to date", error))?;
+    transaction.commit().map_err(|error| fault("commit the migration", error))
+}
+
+/// The scripts that a database at `from` still needs.
+pub(super) fn pending(from: Option<i64>) -> &'static [&'static str] {
+    &MIGRATIONS[usize::try_from(from.unwrap_or(0)).unwrap_or(0).min(MIGRATIONS.len())..]
+}
+
+/// The error for tables that a newer version made.
+pub(super) fn newer(found: i64) -> Error {
+    Error::new(
+        Kind::NewerSchema,
+        format!(
+            "the store has schema version {found}, this program knows version {VERSION} at most: \
+             update the `delay-func` dependency of this program, or use another store"
+        ),
+    )
+}

@@ -1,0 +1,128 @@
+//! A worker's turn: settle what has ended, bring forward what is due, claim what is ready.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::fault::fault;
+use super::session::Session;
+use crate::error::Result;
+use crate::store::share::take_fairly;
+use crate::store::{Claim, Fence, Queues, Turn, Turned, WorkerId, stale_lease};
+use crate::task::TaskId;
+use crate::time::Timestamp;
+
+/// A loose scan: one seek in the ready index per queue that has ready tasks.
+const READY_QUEUES: &str = "WITH RECURSIVE open(queue) AS (
+        SELECT (SELECT min(queue) FROM delay_task WHERE state = 0)
+        UNION ALL
+        SELECT (SELECT min(queue) FROM delay_task WHERE state = 0 AND queue > open.queue) FROM open
+        WHERE open.queue IS NOT NULL)
+    SELECT queue FROM open WHERE queue IS NOT NULL";
+
+/// Walks `delay_task_ready`. Changed rows come back in the order of their ids, not of urgency.
+const CLAIM: &str = "UPDATE delay_task SET state = 2, worker = ?1, started = 0, hold = NULL,
+        attempt = attempt + 1, epoch = epoch + 1, first_claim = coalesce(first_claim, ?4)
+    WHERE id IN (SELECT id FROM delay_task WHERE state = 0 AND queue = ?2 ORDER BY priority, eta, id LIMIT ?3)
+    RETURNING id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload";
+
+/// Walks `delay_task_scheduled`.
+const PROMOTE: &str = "UPDATE delay_task SET state = 0
+    WHERE id IN (SELECT id FROM delay_task WHERE state = 1 AND eta <= ?1 ORDER BY eta LIMIT ?2)";
+
+const NEXT_DUE: &str = "SELECT min(eta) FROM delay_task WHERE state = 1";
+
+/// More due tasks than this wait for the next turn.
+const PROMOTED_PER_TURN: usize = 10_000;
+
+impl Session {
+    pub(super) fn turn(&mut self, turn: &Turn) -> Result<Turned> {
+        if !self.is_enlisted(turn.worker)? {
+            return Err(stale_lease());
+        }
+        let settled = self.settle(&turn.settle)?;
+        let cancels = self.honour_cancels(turn.worker)?;
+        let mut next = self.next_due()?;
+        let mut claims = Vec::new();
+        if turn.want > 0 {
+            if next == Some(Duration::ZERO) {
+                self.promote(PROMOTED_PER_TURN)?;
+                next = self.next_due()?;
+            }
+            claims = self.claim(turn.worker, turn.want, &turn.queues)?;
+        }
+        Ok(Turned { settled, claims, next, cancels })
+    }
+
+    fn is_enlisted(&self, worker: WorkerId) -> Result<bool> {
+        self.statement("SELECT 1 FROM delay_worker WHERE id = ?1")?
+            .exists([worker.0])
+            .map_err(|error| fault("look for the worker", error))
+    }
+
+    fn next_due(&self) -> Result<Option<Duration>> {
+        let eta: Option<i64> = self
+            .statement(NEXT_DUE)?
+            .query_row([], |row| row.get(0))
+            .optional()
+            .map_err(|error| fault("look for scheduled tasks", error))?
+            .flatten();
+        Ok(eta.map(|eta| Timestamp::from_micros(eta).since(self.now)))
+    }
+
+    /// Makes due tasks ready.
+    pub(super) fn promote(&mut self, limit: usize) -> Result<u64> {
+        let promoted = self
+            .statement(PROMOTE)?
+            .execute(params![self.now.as_micros(), limit as i64])
+            .map_err(|error| fault("bring due tasks forward", error))?;
+        Ok(promoted as u64)
+    }
+
+    fn claim(&mut self, worker: WorkerId, want: usize, queues: &Queues) -> Result<Vec<Claim>> {
+        let open = match queues {
+            Queues::All => self.ready_queues()?,
+            Queues::Only(queues) => queues.to_vec(),
+        };
+        self.claims = self.claims.wrapping_add(1);
+        let mut claims = Vec::with_capacity(want.min(1024));
+        let mut statement = self.statement(CLAIM)?;
+        take_fairly(&open, self.claims, want, |queue, n| {
+            let before = claims.len();
+            let found = statement.query(params![worker.0, queue, n as i64, self.now.as_micros()]);
+            found
+                .and_then(|mut rows| {
+                    while let Some(row) = rows.next()? {
+                        claims.push(self.read_claim(row)?);
+                    }
+                    Ok(claims.len() - before)
+                })
+                .map_err(|error| fault("claim tasks", error))
+        })?;
+        claims.sort_unstable_by_key(|claim| (claim.priority, claim.eta, claim.fence.id));
+        Ok(claims)
+    }
+
+    fn ready_queues(&self) -> Result<Vec<String>> {
+        self.statement(READY_QUEUES)?
+            .query_map([], |row| row.get(0))
+            .and_then(Iterator::collect)
+            .map_err(|error| fault("look for ready queues", error))
+    }
+
+    fn read_claim(&self, row: &Row<'_>) -> rusqlite::Result<Claim> {
+        let name: Option<String> = row.get(6)?;
+        Ok(Claim {
+            fence: Fence { id: TaskId::from_bytes(row.get(0)?), epoch: row.get(1)?, named: name.is_some() },
+            attempt: row.get(2)?,
+            crashes: row.get(3)?,
+            age: self.now.since(Timestamp::from_micros(row.get(4)?)),
+            queue: row.get(5)?,
+            name,
+            priority: row.get(7)?,
+            eta: Timestamp::from_micros(row.get(8)?),
+            options: row.get(9)?,
+            payload: row.get(10)?,
+        })
+    }
+}

@@ -1,0 +1,198 @@
+//! The writer thread: the one connection that writes. Whatever has gathered since the last commit is one transaction.
+//!
+//! If a transaction fails, it is rolled back and each of its pieces of work is tried in a transaction of its own, so
+//! that one caller's trouble is nobody else's. Answers go out after the commit, never before.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::session::Session;
+use super::{Durability, SqliteOptions};
+use crate::error::{Error, Kind, Result};
+use crate::signals::Signals;
+use crate::store::Pending;
+
+/// How soon a commit of another process is noticed by those who wait in this one.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// The most pieces of work in one transaction: bounds how long the first of them waits for the last.
+const GROUP: usize = 1024;
+
+/// What a piece of work needs of its commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Adds tasks: on disk before it is acknowledged; refused while the disk is full.
+    Add,
+    /// Ends attempts: on disk before it is acknowledged; must go on when the disk is full.
+    Settle,
+    /// May be lost with the power: claims and beats are as if they had not been.
+    Soon,
+}
+
+/// A piece of work for the writer thread. `run` may be called again after a rollback.
+trait Work: Send {
+    fn class(&self) -> Class;
+    fn run(&mut self, session: &mut Session) -> Result<()>;
+    fn answer(self: Box<Self>, failure: Option<Error>);
+}
+
+struct Job<F, T> {
+    class: Class,
+    run: F,
+    value: Option<T>,
+    answer: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> Work for Job<F, T>
+where
+    F: FnMut(&mut Session) -> Result<T> + Send,
+    T: Send,
+{
+    fn class(&self) -> Class {
+        self.class
+    }
+
+    fn run(&mut self, session: &mut Session) -> Result<()> {
+        self.value = None;
+        self.value = Some((self.run)(session)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, failure: Option<Error>) {
+        let value = match (failure, self.value) {
+            (None, Some(value)) => Ok(value),
+            (Some(error), _) => Err(error),
+            (None, None) => Err(closed()),
+        };
+        // The caller may have stopped waiting; what was done stays done.
+        let _ = self.answer.send(value);
+    }
+}
+
+fn closed() -> Error {
+    Error::new(Kind::Unavailable, "the store is closed")
+}
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    work: Mutex<Option<Sender<Box<dyn Work>>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        connection: Connection,
+        options: SqliteOptions,
+        signals: Arc<Signals>,
+    ) -> Result<Self> {
+        let (sender, receiver) = channel();
+        let durability = options.durability;
+        let session = Session::new(connection, options, signals)?;
+        let thread = std::thread::Builder::new()
+            .name("delay-sqlite".to_owned())
+            .spawn(move || Loop { session, durability, receiver, synced: None }.run())
+            .map_err(|error| Error::with_source(Kind::Other, "cannot start the writer thread", error))?;
+        Ok(Self { work: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Hands `run` to the thread; the answer comes after its commit.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        class: Class,
+        run: impl FnMut(&mut Session) -> Result<T> + Send + 'static,
+    ) -> Pending<'_, T> {
+        let (answer, value) = oneshot::channel();
+        let job = Box::new(Job { class, run, value: None, answer });
+        let sent = {
+            let work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+            work.as_ref().is_some_and(|work| work.send(job).is_ok())
+        };
+        Box::pin(async move {
+            if !sent {
+                return Err(closed());
+            }
+            value.await.unwrap_or_else(|_| Err(closed()))
+        })
+    }
+
+    /// Ends the thread once it has done what it was given.
+    pub(super) async fn close(&self) -> Result<()> {
+        drop(self.work.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return Ok(()) };
+        tokio::task::spawn_blocking(move || thread.join())
+            .await
+            .ok()
+            .and_then(|joined| joined.ok())
+            .ok_or_else(|| Error::new(Kind::Other, "the writer thread of the store died"))
+    }
+}
+
+struct Loop {
+    session: Session,
+    durability: Durability,
+    receiver: Receiver<Box<dyn Work>>,
+    synced: Option<bool>,
+}
+
+impl Loop {
+    fn run(mut self) {
+        let mut group = Vec::new();
+        loop {
+            match self.receiver.recv_timeout(GLANCE) {
+                Ok(first) => {
+                    group.push(first);
+                    group.extend(self.receiver.try_iter().take(GROUP - 1));
+                    self.commit(&mut group);
+                }
+                Err(RecvTimeoutError::Timeout) => self.session.glance(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn commit(&mut self, group: &mut Vec<Box<dyn Work>>) {
+        match self.transaction(group) {
+            Ok(()) => group.drain(..).for_each(|work| work.answer(None)),
+            Err(error) if group.len() == 1 && !error.is_disk_full() => {
+                group.drain(..).for_each(|work| work.answer(Some(error.clone())));
+            }
+            Err(_) => {
+                for work in group.drain(..) {
+                    self.commit_alone(work);
+                }
+            }
+        }
+    }
+
+    fn commit_alone(&mut self, mut work: Box<dyn Work>) {
+        let mut done = self.transaction(std::slice::from_mut(&mut work));
+        if done.as_ref().is_err_and(Error::is_disk_full) && self.session.drop_ballast() {
+            done = self.transaction(std::slice::from_mut(&mut work));
+        }
+        work.answer(done.err());
+    }
+
+    fn transaction(&mut self, group: &mut [Box<dyn Work>]) -> Result<()> {
+        let durable =
+            self.durability == Durability::Disk && group.iter().any(|work| work.class() != Class::Soon);
+        if self.synced != Some(durable) {
+            self.session.synchronous(durable)?;
+            self.synced = Some(durable);
+        }
+        self.session.begin()?;
+        for work in &mut *group {
+            let room = if work.class() == Class::Add { self.session.check_room() } else { Ok(()) };
+            if let Err(error) = room.and_then(|()| work.run(&mut self.session)) {
+                self.session.roll_back();
+                return Err(error);
+            }
+        }
+        self.session.commit()
+    }
+}

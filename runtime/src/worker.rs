@@ -1,0 +1,414 @@
+//! The worker: claims tasks, keeps as many running as it may, and settles what they come to. One loop owns all of its
+//! state; attempts report to it, and it alone talks to the store, a turn (settle and claim, one round trip) at a time.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use crate::backoff::Backoff;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::executor::Executor;
+use crate::outcome::{Outcome, Transition};
+use crate::retry::Retry;
+use crate::state::{Attempted, Policy, decide};
+use crate::stopper::Stopper;
+use crate::store::{
+    Claim, Enlist, Fence, Pending, Queues, Settled, Settlement, Store, Turn, Turned, WorkerId,
+};
+use crate::task::TaskId;
+
+mod beat;
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkerConfig {
+    pub(crate) name: String,
+    /// The most attempts at once.
+    pub(crate) concurrency: usize,
+    pub(crate) queues: Queues,
+    /// How long it may be silent before its tasks go to others.
+    pub(crate) lease: Duration,
+}
+
+/// The most tasks that are claimed ahead of the running ones.
+const MOST_AHEAD: usize = 1000;
+
+/// A worker that is about to run.
+pub(crate) struct Worker {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) executor: Arc<Executor>,
+    pub(crate) stopper: Stopper,
+    pub(crate) config: WorkerConfig,
+}
+
+/// What attempts tell the loop.
+enum Report {
+    /// An attempt has come to an end: what the store is to do, or nothing if it was dropped on the way.
+    Ended(Fence, Option<Transition>),
+    /// Nothing of some attempt runs any more.
+    Freed,
+}
+
+/// Reports the end of an attempt, whichever way it comes: a dropped attempt is reported, too.
+struct End {
+    fence: Fence,
+    transition: Option<Transition>,
+    reports: mpsc::UnboundedSender<Report>,
+}
+
+impl End {
+    fn decided(mut self, transition: Transition) {
+        self.transition = Some(transition);
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // The loop ends last; if it is gone, the process is being torn down and the lease speaks for us.
+        let _ = self.reports.send(Report::Ended(self.fence, self.transition.take()));
+    }
+}
+
+/// A place among the running.
+struct Slot(mpsc::UnboundedSender<Report>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let _ = self.0.send(Report::Freed);
+    }
+}
+
+struct Running {
+    epoch: i64,
+    ctx: Context,
+    attempt: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Works until the stopper stops, then leaves nothing behind.
+    pub(crate) async fn run(self) {
+        let (reports, inbox) = mpsc::unbounded_channel();
+        let Some(id) = self.enlist().await else { return };
+        let mut state = Loop {
+            id,
+            beat: beat::start(&self, id),
+            ahead: VecDeque::new(),
+            running: HashMap::new(),
+            cancelling: HashSet::new(),
+            busy: 0,
+            ended: Vec::new(),
+            dry: false,
+            started_since_turn: 0,
+            pace: 0,
+            next_due: None,
+            backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
+            not_before: None,
+            reports,
+            worker: self,
+        };
+        state.run(inbox).await;
+    }
+
+    /// Makes the worker known; `None` if the stopper stops first.
+    async fn enlist(&self) -> Option<WorkerId> {
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+        loop {
+            let enlist = Enlist {
+                name: self.config.name.clone(),
+                lease: self.config.lease,
+                functions: self.executor.registry.identities(),
+            };
+            match self.store.enlist(enlist).await {
+                Ok(id) => return Some(id),
+                Err(error) => {
+                    tracing::error!(error = error.chain(), "the worker cannot enlist; it will try again")
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(backoff.next()) => {}
+                () = self.stopper.quiescing() => return None,
+            }
+        }
+    }
+}
+
+struct Loop {
+    worker: Worker,
+    id: WorkerId,
+    beat: beat::Beat,
+    /// Claimed and not begun.
+    ahead: VecDeque<Claim>,
+    running: HashMap<TaskId, Running>,
+    /// Running tasks that were dropped because somebody wants them cancelled.
+    cancelling: HashSet<TaskId>,
+    /// Slots taken.
+    busy: usize,
+    /// Ended, to be settled.
+    ended: Vec<Settlement>,
+    /// The last claim found less than it wanted: nothing more until a signal.
+    dry: bool,
+    started_since_turn: usize,
+    /// Attempts begun during the last turn: how many are worth claiming ahead.
+    pace: usize,
+    next_due: Option<Instant>,
+    backoff: Backoff,
+    /// The store was in trouble: no turn before this.
+    not_before: Option<Instant>,
+    reports: mpsc::UnboundedSender<Report>,
+}
+
+/// A turn on its way, and what is to be settled by it.
+struct Sent {
+    settle: Vec<Settlement>,
+    want: usize,
+    answer: Pending<'static, Turned>,
+}
+
+impl Loop {
+    async fn run(&mut self, mut inbox: mpsc::UnboundedReceiver<Report>) {
+        let stopper = self.worker.stopper.clone();
+        let (quiescing, stopping) = (stopper.quiescing(), stopper.stopping());
+        tokio::pin!(quiescing, stopping);
+        let mut signal = self.worker.store.signals().subscribe();
+        let mut sent: Option<Sent> = None;
+        let mut buffer = Vec::new();
+        let mut open = true;
+        loop {
+            if open {
+                self.begin_attempts();
+            }
+            if sent.is_none() {
+                sent = self.next_turn(open);
+                if sent.as_ref().is_some_and(|sent| sent.want > 0) {
+                    signal.mark_unchanged();
+                }
+            }
+            let wake = self.wake_at(sent.is_some());
+            tokio::select! {
+                biased;
+                _ = inbox.recv_many(&mut buffer, 4096) => {
+                    buffer.drain(..).for_each(|report| self.note(report));
+                }
+                answer = async { (&mut sent.as_mut().expect("guarded").answer).await }, if sent.is_some() => {
+                    if let Some(sent) = sent.take() {
+                        self.turned(sent, answer).await;
+                    }
+                }
+                () = &mut quiescing, if open => {
+                    open = false;
+                    self.give_back();
+                }
+                () = &mut stopping, if !open => break,
+                _ = signal.changed(), if open => self.look_again(),
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
+                    if self.next_due.is_some_and(|due| due <= Instant::now()) {
+                        self.next_due = None;
+                        self.look_again();
+                    }
+                }
+            }
+        }
+        self.leave(sent, inbox).await;
+    }
+
+    /// A task may have become claimable, or the store wants to tell something.
+    fn look_again(&mut self) {
+        self.dry = false;
+    }
+
+    fn wake_at(&self, turn_is_on_its_way: bool) -> Option<Instant> {
+        let retry = if turn_is_on_its_way { None } else { self.not_before };
+        [self.next_due, retry].into_iter().flatten().min()
+    }
+
+    fn free(&self) -> usize {
+        self.worker.config.concurrency.saturating_sub(self.busy)
+    }
+
+    fn begin_attempts(&mut self) {
+        while self.free() > 0 {
+            let Some(claim) = self.ahead.pop_front() else { return };
+            self.begin(claim);
+        }
+    }
+
+    fn begin(&mut self, claim: Claim) {
+        let fence = claim.fence;
+        let job = match self.worker.executor.resolve(claim) {
+            Ok(job) => job,
+            Err(transition) => {
+                if let Transition::Hold { error, .. } = &transition {
+                    tracing::warn!(task = %fence.id, error, "a task is held");
+                }
+                self.ended.push(Settlement { fence, transition });
+                return;
+            }
+        };
+        let ctx = job.ctx.clone();
+        let slot = Slot(self.reports.clone());
+        let end = End { fence, transition: None, reports: self.reports.clone() };
+        let executor = Arc::clone(&self.worker.executor);
+        self.busy += 1;
+        let attempt = async move { end.decided(executor.run(job, slot).await) };
+        match self.worker.stopper.run_async_task(ctx.function(), attempt) {
+            Ok(attempt) => {
+                self.started_since_turn += 1;
+                self.running.insert(fence.id, Running { epoch: fence.epoch, ctx, attempt });
+            }
+            // Refused by the stopper: the attempt was dropped, and its drop has reported that.
+            Err(_) => {}
+        }
+    }
+
+    fn note(&mut self, report: Report) {
+        match report {
+            Report::Freed => self.busy -= 1,
+            Report::Ended(fence, transition) => {
+                if self.running.get(&fence.id).is_some_and(|running| running.epoch == fence.epoch) {
+                    self.running.remove(&fence.id);
+                }
+                let cancelled = self.cancelling.remove(&fence.id);
+                let transition = transition.unwrap_or_else(|| dropped(cancelled));
+                self.ended.push(Settlement { fence, transition });
+            }
+        }
+    }
+
+    /// The next exchange with the store, if there is anything to exchange.
+    fn next_turn(&mut self, open: bool) -> Option<Sent> {
+        if self.not_before.is_some_and(|time| time > Instant::now()) {
+            return None;
+        }
+        self.not_before = None;
+        let want = if open && !self.dry { self.want() } else { 0 };
+        if want == 0 && self.ended.is_empty() {
+            return None;
+        }
+        self.pace = self.started_since_turn;
+        self.started_since_turn = 0;
+        let settle = std::mem::take(&mut self.ended);
+        let turn =
+            Turn { worker: self.id, settle: settle.clone(), want, queues: self.worker.config.queues.clone() };
+        let store = Arc::clone(&self.worker.store);
+        Some(Sent { settle, want, answer: Box::pin(async move { store.turn(turn).await }) })
+    }
+
+    /// What the free slots can take, and ahead of them what will have begun by the next turn, judged by the last one:
+    /// slow tasks are left to other workers, fast ones are never waited for.
+    fn want(&self) -> usize {
+        let target = self.free() + (2 * self.pace.max(self.started_since_turn)).min(MOST_AHEAD);
+        if self.ahead.len() * 2 > target { 0 } else { target - self.ahead.len() }
+    }
+
+    async fn turned(&mut self, sent: Sent, answer: Result<Turned>) {
+        match answer {
+            Ok(turned) => {
+                self.backoff.reset();
+                for (settlement, settled) in sent.settle.iter().zip(&turned.settled) {
+                    if *settled == Settled::Stale {
+                        let task = settlement.fence.id;
+                        tracing::warn!(%task, "an attempt's end came too late: its lease was lost, another counts");
+                    }
+                }
+                self.dry = turned.claims.len() < sent.want || (self.dry && sent.want == 0);
+                self.ahead.extend(turned.claims);
+                self.next_due = turned.next.map(|wait| Instant::now() + wait);
+                turned.cancels.into_iter().for_each(|id| self.cancel(id));
+            }
+            Err(error) if error.is_stale_lease() => self.start_over().await,
+            Err(error) => self.in_trouble(sent, &error),
+        }
+    }
+
+    fn cancel(&mut self, id: TaskId) {
+        self.ahead.retain(|claim| {
+            let cancelled = claim.fence.id == id;
+            if cancelled {
+                self.ended.push(Settlement { fence: claim.fence, transition: dropped(true) });
+            }
+            !cancelled
+        });
+        if let Some(running) = self.running.get(&id) {
+            if self.cancelling.insert(id) {
+                running.ctx.cancel();
+                running.attempt.abort();
+            }
+        }
+    }
+
+    /// The store does not answer: nothing that ended is forgotten, and it is asked again.
+    fn in_trouble(&mut self, sent: Sent, error: &Error) {
+        let wait = self.backoff.next();
+        tracing::error!(
+            error = error.chain(),
+            ?wait,
+            unsettled = sent.settle.len(),
+            "the store is in trouble"
+        );
+        self.ended.splice(0..0, sent.settle);
+        self.not_before = Some(Instant::now() + wait);
+        self.dry = false;
+    }
+
+    /// The lease was lost: what runs here belongs to others. It is dropped, and the worker begins anew.
+    async fn start_over(&mut self) {
+        tracing::error!(
+            worker = self.id.0,
+            running = self.running.len(),
+            "the lease was lost; starting over"
+        );
+        self.ahead.clear();
+        self.ended.clear();
+        for running in self.running.values() {
+            running.ctx.cancel();
+            running.attempt.abort();
+        }
+        if let Some(id) = self.worker.enlist().await {
+            self.id = id;
+            self.beat = beat::start(&self.worker, id);
+        }
+        self.dry = false;
+    }
+
+    /// Claims that never began go back at once.
+    fn give_back(&mut self) {
+        let unbegun = self.ahead.drain(..).map(|claim| claim.fence);
+        self.ended.extend(unbegun.map(|fence| Settlement { fence, transition: Transition::Refund }));
+    }
+
+    /// All attempts have ended: settle them, and retire.
+    async fn leave(&mut self, sent: Option<Sent>, mut inbox: mpsc::UnboundedReceiver<Report>) {
+        if let Some(mut sent) = sent {
+            let answer = (&mut sent.answer).await;
+            self.turned(sent, answer).await;
+            self.give_back();
+        }
+        while let Ok(report) = inbox.try_recv() {
+            self.note(report);
+        }
+        // A few tries: after these the lease gives the tasks to others.
+        for _ in 0..5 {
+            let Some(mut sent) = self.next_turn(false) else { break };
+            let answer = (&mut sent.answer).await;
+            self.turned(sent, answer).await;
+            if let Some(time) = self.not_before {
+                sleep_until(time).await;
+            }
+        }
+        if let Err(error) = self.worker.store.retire(self.id).await {
+            tracing::error!(error = error.chain(), "the worker could not retire; its lease will run out");
+        }
+    }
+}
+
+/// What becomes of an attempt that was dropped on the way.
+fn dropped(cancelled: bool) -> Transition {
+    let outcome = if cancelled { Outcome::Cancelled } else { Outcome::Interrupted };
+    let policy = Policy { retry: Retry::DEFAULT, keep_result: None };
+    decide(outcome, Attempted { number: 1, age: Duration::ZERO }, &policy)
+}

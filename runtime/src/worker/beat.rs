@@ -1,0 +1,50 @@
+//! The beat: renews the worker's lease on all that it holds, a third of the lease apart.
+
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+
+use super::Worker;
+use crate::store::WorkerId;
+
+/// A beating worker; the beat ends when this is dropped.
+pub(super) struct Beat(Option<AbortHandle>);
+
+impl Drop for Beat {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}
+
+/// Begins to beat.
+pub(super) fn start(worker: &Worker, id: WorkerId) -> Beat {
+    let (store, lease) = (worker.store.clone(), worker.config.lease);
+    let stopped = worker.stopper.stopping();
+    let beat = async move {
+        let mut wait = lease / 3;
+        let beats = async {
+            loop {
+                tokio::time::sleep(wait).await;
+                wait = match store.beat(id).await {
+                    Ok(()) => lease / 3,
+                    Err(error) if error.is_stale_lease() => {
+                        // The loop learns it with its next turn, which the signal brings on.
+                        store.signals().wake();
+                        return;
+                    }
+                    Err(error) => {
+                        tracing::error!(
+                            error = error.chain(),
+                            "the lease could not be renewed; trying again"
+                        );
+                        (lease / 10).max(Duration::from_millis(10))
+                    }
+                };
+            }
+        };
+        tokio::select! { () = beats => {} () = stopped => {} }
+    };
+    Beat(worker.stopper.run_worker("delay::beat", beat).ok().map(|task| task.abort_handle()))
+}
