@@ -139,6 +139,7 @@ impl Store for SqliteStore {
     }
 
     fn close(&self) -> Pending<'_, ()> {
+        self.readers.close();
         Box::pin(self.writer.close())
     }
 }

@@ -24,7 +24,8 @@ pub(super) struct Ballast {
 enum State {
     /// Not looked at yet: only a process that adds tasks needs it.
     Unknown,
-    There,
+    /// Looked at again after this time: another process may have given it up, or tidied up.
+    There(Instant),
     /// Given up; tried for again after this time.
     Dropped(Instant),
 }
@@ -49,21 +50,21 @@ impl Ballast {
     /// An error while the disk is full.
     pub(super) fn check(&mut self) -> Result<()> {
         let due = match self.state {
-            State::There => return Ok(()),
-            State::Unknown => true,
+            State::There(again) if Instant::now() < again => return Ok(()),
             State::Dropped(again) => Instant::now() >= again,
+            State::Unknown | State::There(_) => true,
         };
         if due {
             match self.make() {
                 Ok(()) => {
-                    self.state = State::There;
+                    self.state = State::There(Instant::now() + PAUSE);
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::StorageFull => self.forget(),
                 Err(error) => {
                     // No place for a ballast is no reason to refuse work: the disk is not known to be full.
                     tracing::warn!(%error, ballast = %self.path.display(), "no space can be set aside for a full disk");
-                    self.state = State::There;
+                    self.state = State::There(Instant::now() + PAUSE);
                     return Ok(());
                 }
             }
@@ -83,12 +84,25 @@ impl Ballast {
         if fs::metadata(&self.path).is_ok_and(|found| found.len() == SIZE as u64) {
             return Ok(());
         }
-        let mut file = File::create(&self.path)?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&self.path)?;
         // Written, not only sized: a sparse file would hold no space.
         let zeros = vec![0; 1 << 16];
         for _ in 0..SIZE / zeros.len() {
             file.write_all(&zeros)?;
         }
         file.sync_all()
+    }
+}
+
+impl Drop for Ballast {
+    /// A store that is closed in order leaves one file behind.
+    fn drop(&mut self) {
+        if matches!(self.state, State::There(_)) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }

@@ -23,6 +23,11 @@ impl Readers {
         Self { path, idle: Arc::default() }
     }
 
+    /// Closes what is idle: the last connection to close must be the writer's, for only it can tidy up the journal.
+    pub(super) fn close(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Runs `read` on the blocking pool with a connection of its own.
     pub(super) fn run<T: Send + 'static>(
         &self,
