@@ -2,8 +2,8 @@
 //!
 //! Owns their entry points and their documentation. Use them through the `delay` crate, which exports both.
 //!
-//! The way of an attribute: words ([`args`]) and item ([`item`]) are read, checked against each other ([`func`]), and
-//! written out ([`expand`]). Mistakes are collected on the way and reported together ([`mistakes`]).
+//! The way of an attribute: its words and its item are read (`args`, `item`), checked against each other (`func`), and
+//! written out (`expand`). Mistakes are collected on the way and reported together.
 
 use proc_macro::TokenStream;
 
@@ -19,11 +19,158 @@ mod mistakes;
 mod origin;
 mod symbol;
 
+#[cfg(test)]
+mod golden;
+
+/// Makes a function one that can be called later.
+///
+/// The function stays as it is, and a unit struct of its name in PascalCase is put beside it:
+///
+/// - `Welcome::call(ctx, args…)` queues a call, which is stored durably when the returned future is ready;
+/// - `Welcome::task(args…)` is such a call before it is added: its delay, name, queue and so on can be set.
+///
+/// ```
+/// use delay::Context;
+///
+/// # struct MailError;
+/// # impl From<MailError> for delay::BoxError { fn from(_: MailError) -> Self { "no mail".into() } }
+/// #[delay::func("welcome-email", queue = "mail", retry(limit = 5, min_backoff = "1s"), timeout = "2m")]
+/// async fn welcome(ctx: &Context, to: &str, #[default = 1] copies: u32) -> Result<(), MailError> {
+///     println!("{copies} × dear {to}, from attempt {}", ctx.attempt());
+///     Ok(())
+/// }
+///
+/// # async fn enqueue(rt: &delay::Client) -> delay::Result<()> {
+/// Welcome::call(rt, "ada@example.com", 1).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Identity
+///
+/// Stored calls find their function by `package/path inside the package:key`, here `app/src/mail.rs:welcome-email`. It
+/// is the same in every checkout, on every platform and for every target of the package, and it does not change with
+/// the function's name, its line or its module. When the file moves, or the key changes, name the older identity in
+/// `aliases`. `global = "key"` is known by the key alone, wherever it stands. A key is 1 to 200 bytes without control
+/// characters.
+///
+/// A key that stands twice in one file does not compile (`cargo check` does not see it, `cargo build` does: "symbol
+/// `delay_func_key.…` is already defined", at the second key).
+///
+/// # Words
+///
+/// | word | meaning |
+/// |---|---|
+/// | `"key"` or `global = "key"` | what stored calls find the function by; the only word that is required |
+/// | `queue = "mail"` | the queue of its calls: 1 to 100 of `A-Za-z0-9-`; `default` when absent |
+/// | `priority = 3` | lower runs first, from -32768 to 32767; 0 when absent |
+/// | `retry(limit = 5, age_limit = "2d", min_backoff = "1s", max_backoff = "1h", max_doublings = 4)` | when a failure is tried again; what is absent is as in `delay::Retry::DEFAULT` |
+/// | `timeout = "2m"` | how long one attempt may take |
+/// | `keep_result = "1d"` | keeps what the function returned, for that long, for `Handle` to give |
+/// | `aliases = ["src/old.rs:key"]` | older identities: `path:key` in this package, `package/path:key`, `global:key` |
+/// | `removed("old_argument")` | parameters that older calls still hold and that are ignored |
+/// | `crate = my_delay` | the path under which `delay` is known here |
+///
+/// Durations are a number and a unit, `"500ms"`, `"90s"`, `"1h 30m"`, `"2d"`, checked when the program is compiled, and
+/// a whole number of milliseconds.
+///
+/// An alias is read as `package/path:key` when it begins with this package's name, or when its second part is `src`,
+/// `tests`, `examples`, `benches` or `$OUT_DIR` and its first is not; else as `path:key`, and `./path:key` always so.
+///
+/// # Parameters
+///
+/// The first is `&Context`. The others are stored by name, so that they may be reordered, and have to be
+/// `serde::Serialize` and `serde::de::DeserializeOwned`. The name is stored as it is written, without `r#`: renaming a
+/// parameter, even to `_name`, changes it.
+///
+/// A reference is stored owned and lent to the function: `&str` as `String`, `&[T]` as `Vec<T>`, `&Path` (`&OsStr`,
+/// `&CStr`) as its owned type, and any other `&T` as `T`. The stub takes the reference, too.
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `#[default]`, `#[default = 1]`, `#[default(vec![1])]` | the value for calls that were stored without the parameter |
+/// | `#[rename_from = "old"]` | takes what older calls hold under that name; may be repeated |
+/// | `#[rest] xs: Vec<T>` (or `&[T]`), last | any number of values: the stub takes any iterator of `T` |
+/// | `#[state] db: &Pool` (or `Pool`, cloned) | given by the worker, not stored and not a parameter of the stub |
+///
+/// ```
+/// use delay::Context;
+/// use std::path::Path;
+///
+/// struct Pool;
+///
+/// #[delay::func("resize")]
+/// async fn resize(
+///     _ctx: &Context,
+///     #[rename_from = "image"] picture: &Path,
+///     #[default] title: Option<String>,
+///     #[state] db: &Pool,
+///     #[rest] widths: &[u32],
+/// ) {
+///     # let _ = (picture, title, db, widths);
+/// }
+///
+/// # async fn enqueue(rt: &delay::Client) -> delay::Result<()> {
+/// Resize::task(Path::new("ada.png"), None, [320, 640]).add(rt).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Results
+///
+/// A type whose name is `Result` is one: `Err` is retried, and has to be `Into<Box<dyn Error + Send + Sync>>`. Any other
+/// type is a value, and returning it is success; an alias of `Result` under another name does not compile, because its
+/// `Err` would pass for success. The value is dropped unless `keep_result` is given; then it has to be
+/// `serde::Serialize`, and `serde::de::DeserializeOwned` for who asks for it.
+///
+/// # Plain functions
+///
+/// A function that is not `async` runs on the blocking pool.
+///
+/// # Closures
+///
+/// A `static` may hold a delayed closure. The types of its parameters have to be written; without `->` it returns `()`.
+/// `call` and `task` are then methods:
+///
+/// ```
+/// use delay::Context;
+///
+/// #[delay::func("greet")]
+/// static GREET: _ = async |_ctx: &Context, name: String| {
+///     println!("hello, {name}");
+/// };
+///
+/// # async fn enqueue(rt: &delay::Client) -> delay::Result<()> {
+/// GREET.call(rt, "ada".into()).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What cannot be delayed
+///
+/// Methods, generic functions, and functions that are `const`, `unsafe` or `extern`; parameters that are `&mut`, that
+/// hold references inside a type (`Option<&str>`), or that have a pattern for a name.
 #[proc_macro_attribute]
 pub fn func(words: TokenStream, item: TokenStream) -> TokenStream {
     expand::function(words.into(), item.into(), &Origin::of_this_expansion()).into()
 }
 
+/// Starts an asynchronous `main`.
+///
+/// It builds the Tokio runtime that the function then runs on, with all of its drivers enabled.
+///
+/// ```
+/// #[delay::main]
+/// async fn main() -> Result<(), std::io::Error> {
+///     Ok(())
+/// }
+/// ```
+///
+/// | word | meaning |
+/// |---|---|
+/// | `flavor = "current_thread"` | runs everything on the calling thread; `"multi_thread"` when absent |
+/// | `worker_threads = 4` | how many threads run tasks; one for each core when absent |
+/// | `crate = my_delay` | the path under which `delay` is known here |
 #[proc_macro_attribute]
 pub fn main(words: TokenStream, item: TokenStream) -> TokenStream {
     main_fn::main(words.into(), item.into()).into()

@@ -5,8 +5,8 @@
 //!
 //! - [`InvocationWriter`] makes a payload, [`Invocation`] and [`Arguments`] take it apart again.
 //! - [`to_vec`] and [`from_slice`] are for every other value.
-//! - [`scan`](scan()) refuses malformed, lying and too deeply nested bytes.
-//! - [`describe`](describe()) and [`to_json`] show any bytes to people and to programs.
+//! - [`scan`] refuses malformed, lying and too deeply nested bytes.
+//! - [`describe()`] and [`to_json`] show any bytes to people and to programs.
 //!
 //! # What serde's data model becomes
 //!
@@ -23,6 +23,7 @@ mod arguments;
 mod decode;
 mod describe;
 mod encode;
+mod few;
 #[cfg(test)]
 mod forms;
 mod guard;
@@ -36,9 +37,13 @@ mod writer;
 
 pub use argument_error::ArgumentError;
 pub use arguments::Arguments;
-pub(crate) use decode::{DecodeError, from_slice};
-pub(crate) use describe::{describe, to_json};
-pub(crate) use encode::{EncodeError, to_vec};
+pub(crate) use decode::from_slice;
+pub(crate) use describe::describe;
+#[allow(
+    unused_imports,
+    reason = "for programs that inspect a store; the library itself shows values to people only"
+)]
+pub(crate) use describe::to_json;
+pub(crate) use encode::to_vec;
 pub(crate) use invocation::Invocation;
-pub(crate) use scan::{MAX_DEPTH, ScanError, ScanErrorKind, scan};
-pub(crate) use writer::{Encoded, InvocationWriter, invocation_prefix};
+pub(crate) use writer::{InvocationWriter, invocation_prefix};

@@ -56,6 +56,8 @@ mod maintenance;
 mod worker;
 
 // Floor 5: house.
+#[cfg(feature = "cli")]
+pub mod cli;
 mod main_fn;
 mod runtime;
 mod schemes;

@@ -145,6 +145,12 @@ impl Registry {
         linked.as_ref().map_err(Clone::clone)
     }
 
+    /// Just these functions, whatever else is linked.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of(registrations: &[&'static Registration]) -> Result<&'static Self> {
+        Self::collect(registrations.iter().copied()).map(|registry| &*Box::leak(Box::new(registry)))
+    }
+
     fn collect(registrations: impl IntoIterator<Item = &'static Registration>) -> Result<Self> {
         let mut by_id: HashMap<&'static str, &'static Registration> = HashMap::new();
         let mut functions = Vec::new();

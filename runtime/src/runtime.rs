@@ -196,6 +196,7 @@ pub struct Builder {
     limits: Limits,
     retention: Retention,
     rules: UpkeepRules,
+    registry: Option<&'static Registry>,
     mistake: Option<Error>,
 }
 
@@ -213,6 +214,7 @@ impl Builder {
             limits: Limits::default(),
             retention: Retention::default(),
             rules: UpkeepRules::default(),
+            registry: None,
             mistake: None,
         }
     }
@@ -297,6 +299,13 @@ impl Builder {
         self
     }
 
+    /// Runs these functions instead of the linked ones.
+    #[cfg(feature = "cli")]
+    pub(crate) fn registry(mut self, registry: &'static Registry) -> Self {
+        self.registry = Some(registry);
+        self
+    }
+
     fn duration(mut self, length: impl IntoDuration, set: impl FnOnce(&mut Self, Duration)) -> Self {
         match length.into_duration() {
             Ok(length) => set(&mut self, length),
@@ -318,7 +327,7 @@ impl Builder {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
-        let registry = Registry::linked()?;
+        let registry = self.registry.map_or_else(Registry::linked, Ok)?;
         let store = match self.source {
             Source::Url(url) => schemes::open(&url, self.retention).await?,
             Source::Store(store) => store,

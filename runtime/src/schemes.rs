@@ -6,7 +6,11 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
+#[cfg(feature = "cli")]
+use crate::store::Inspect;
 use crate::store::memory::MemoryStore;
+#[cfg(feature = "cli")]
+use crate::store::migration::Migration;
 use crate::store::{Pending, Retention, Store};
 
 /// One kind of store.
@@ -14,7 +18,17 @@ pub(crate) struct Scheme {
     name: &'static str,
     example: &'static str,
     open: fn(Url, Retention) -> Pending<'static, Arc<dyn Store>>,
+    /// Opens what is there, and only to read it.
+    #[cfg(feature = "cli")]
+    look: fn(Url) -> Pending<'static, Box<Look>>,
+    /// What `open` would do to the tables.
+    #[cfg(feature = "cli")]
+    migration: fn(Url) -> Pending<'static, Migration>,
 }
+
+/// A store that is only read.
+#[cfg(feature = "cli")]
+pub(crate) type Look = dyn Inspect + Send + Sync;
 
 // The one place that may: linkme's table lives in a link section, and the compiler counts naming one as unsafe.
 #[allow(unsafe_code)]
@@ -52,6 +66,10 @@ const MEMORY: Scheme = Scheme {
     open: |_, retention| {
         Box::pin(async move { Ok(Arc::new(MemoryStore::new(Clock::System, retention)) as Arc<dyn Store>) })
     },
+    #[cfg(feature = "cli")]
+    look: |_| Box::pin(async { Err(gone()) }),
+    #[cfg(feature = "cli")]
+    migration: |_| Box::pin(async { Err(gone()) }),
 };
 
 #[cfg(feature = "sqlite")]
@@ -61,22 +79,78 @@ const SQLITE: Scheme = Scheme {
     open: |url, retention| {
         Box::pin(async move {
             let options = url.sqlite(retention)?;
-            let opened =
-                tokio::task::spawn_blocking(move || crate::store::sqlite::SqliteStore::open(options)).await;
-            let opened =
-                opened.map_err(|error| Error::with_source(Kind::Other, "cannot open the store", error))?;
-            Ok(Arc::new(opened?) as Arc<dyn Store>)
+            let opened = blocking(move || crate::store::sqlite::SqliteStore::open(options)).await?;
+            Ok(Arc::new(opened) as Arc<dyn Store>)
+        })
+    },
+    #[cfg(feature = "cli")]
+    look: |url| {
+        Box::pin(async move {
+            let options = url.sqlite(Retention::default())?;
+            let opened = blocking(move || crate::store::sqlite::SqliteLook::open(&options)).await?;
+            Ok(Box::new(opened) as Box<Look>)
+        })
+    },
+    #[cfg(feature = "cli")]
+    migration: |url| {
+        Box::pin(async move {
+            let options = url.sqlite(Retention::default())?;
+            blocking(move || crate::store::sqlite::migration(&options)).await
         })
     },
 };
 
+#[cfg(feature = "sqlite")]
+async fn blocking<T: Send + 'static>(open: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let opened = tokio::task::spawn_blocking(open).await;
+    opened.map_err(|error| Error::with_source(Kind::Other, "cannot open the store", error))?
+}
+
 /// Opens the store that a URL names.
 pub(crate) async fn open(url: &str, retention: Retention) -> Result<Arc<dyn Store>> {
+    let (scheme, parsed) = scheme_of(url)?;
+    (scheme.open)(parsed, retention).await
+}
+
+/// Opens the store that a URL names to look at it: it must be there, and nothing of it is changed.
+#[cfg(feature = "cli")]
+pub(crate) async fn look(url: &str) -> Result<Box<Look>> {
+    let (scheme, parsed) = scheme_of(url)?;
+    (scheme.look)(parsed).await
+}
+
+/// What opening the store for work would do to its tables.
+#[cfg(feature = "cli")]
+pub(crate) async fn migration(url: &str) -> Result<Migration> {
+    let (scheme, parsed) = scheme_of(url)?;
+    (scheme.migration)(parsed).await
+}
+
+fn scheme_of(url: &str) -> Result<(&'static Scheme, Url)> {
     let parsed = Url::parse(url)?;
     match table::schemes().find(|scheme| scheme.name == parsed.scheme) {
-        Some(scheme) => (scheme.open)(parsed, retention).await,
+        Some(scheme) => Ok((scheme, parsed)),
         None => Err(unknown(&parsed.scheme)),
     }
+}
+
+/// What a tool learns that looks for a store which is not on any disk.
+#[cfg(feature = "cli")]
+fn gone() -> Error {
+    let text =
+        "a memory store lives inside one process and ends with it: there is nothing to look at from outside";
+    Error::new(Kind::InvalidOption, text)
+}
+
+/// Removes the files of a store that nobody has open: what a benchmark leaves behind.
+#[cfg(feature = "cli")]
+pub(crate) fn remove(url: &str) -> Result<()> {
+    let parsed = Url::parse(url)?;
+    if parsed.scheme == "sqlite" {
+        std::fs::remove_file(&parsed.path)
+            .map_err(|error| Error::with_source(Kind::Other, "cannot remove the benchmark's store", error))?;
+    }
+    Ok(())
 }
 
 fn unknown(scheme: &str) -> Error {

@@ -2,7 +2,7 @@
 //! look again, never the truth; nothing is lost when one is missed, for everybody who waits looks first.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{oneshot, watch};
@@ -14,12 +14,18 @@ use crate::task::TaskId;
 pub struct Signals {
     changed: watch::Sender<u64>,
     waiting: AtomicUsize,
+    ended: AtomicU64,
     finished: Mutex<HashMap<TaskId, Vec<oneshot::Sender<()>>>>,
 }
 
 impl Default for Signals {
     fn default() -> Self {
-        Self { changed: watch::Sender::new(0), waiting: AtomicUsize::new(0), finished: Mutex::default() }
+        Self {
+            changed: watch::Sender::new(0),
+            waiting: AtomicUsize::new(0),
+            ended: AtomicU64::new(0),
+            finished: Mutex::default(),
+        }
     }
 }
 
@@ -48,6 +54,12 @@ impl Signals {
         receiver
     }
 
+    /// How many tasks came to their end in this process, by way of this store.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Relaxed)
+    }
+
     /// Whether anybody listens for tasks or for results.
     pub(crate) fn has_listeners(&self) -> bool {
         self.changed.receiver_count() > 0 || self.waiting.load(Ordering::SeqCst) > 0
@@ -59,13 +71,15 @@ impl Signals {
     }
 
     /// These tasks came to an end.
-    pub(crate) fn finish(&self, ids: impl IntoIterator<Item = TaskId>) {
+    pub(crate) fn finish(&self, ids: &[TaskId]) {
+        // Relaxed: a figure for people.
+        self.ended.fetch_add(ids.len() as u64, Ordering::Relaxed);
         if self.waiting.load(Ordering::SeqCst) == 0 {
             return;
         }
         let mut waiters = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
         for id in ids {
-            for sender in waiters.remove(&id).unwrap_or_default() {
+            for sender in waiters.remove(id).unwrap_or_default() {
                 // A caller that gave up waiting is not an error.
                 let _ = sender.send(());
             }

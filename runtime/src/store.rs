@@ -23,6 +23,8 @@ use crate::task::{Task, TaskId, TaskState};
 use crate::time::Timestamp;
 
 pub mod memory;
+#[cfg(feature = "cli")]
+pub(crate) mod migration;
 mod share;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -147,6 +149,8 @@ pub struct Fence {
     pub epoch: i64,
     /// Whether the task has a name, which then needs a tombstone when the task ends.
     pub named: bool,
+    /// Where the store keeps the task, if that is not told by its id; the store's own affair.
+    pub row: i64,
 }
 
 /// What is to become of a claimed task.

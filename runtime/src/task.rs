@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,9 @@ use crate::error::{Error, Kind};
 use crate::retry::Retry;
 use crate::time::Timestamp;
 
+/// Ids of one millisecond that can be told apart: 2^20; a clock that says more is 44 bits of milliseconds (the year 2527).
+const COUNTER_BITS: u32 = 20;
+
 /// A task's identity: a UUID (version 7) made by whoever adds the task, so that adding it again after an unknown
 /// outcome adds nothing twice. Ids of one process rise in the order in which they were made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,26 +25,33 @@ pub struct TaskId(Uuid);
 impl TaskId {
     /// A new identity.
     ///
-    /// The layout is RFC 9562's version 7: 48 bits of milliseconds, then a counter of 32 bits and 42 random bits
-    /// that are drawn once per process. That needs no system call and no lock per task.
+    /// The layout is RFC 9562's version 7: 48 bits of milliseconds, then a counter of 20 bits that begins anew with
+    /// each millisecond, then 54 random bits that are drawn once per process. That needs no system call and no lock
+    /// per task. The counter begins somewhere in its lower part, another place for each process.
     #[must_use]
     pub fn new() -> Self {
-        static PROCESS: LazyLock<(u64, AtomicU32)> = LazyLock::new(|| {
+        static PROCESS: LazyLock<(u64, u64)> = LazyLock::new(|| {
             let random = Uuid::new_v4().as_u128();
-            // Half of the counter's range is left, so that it does not wrap while the order still matters.
-            ((random as u64) & ((1 << 42) - 1), AtomicU32::new((random >> 96) as u32 >> 1))
+            ((random as u64) & ((1 << 54) - 1), ((random >> 112) as u64) & 0x3fff)
         });
-        let (random, counter) = &*PROCESS;
-        // Relaxed: only the number's uniqueness matters, it publishes nothing.
-        let count = u128::from(counter.fetch_add(1, Ordering::Relaxed));
+        /// The millisecond and the counter of the last id: it never goes back, whatever the clock does.
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let (random, start) = *PROCESS;
         let millis =
             SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let fresh = ((millis as u64) << COUNTER_BITS >> COUNTER_BITS << COUNTER_BITS) | start;
+        let next =
+            |last: u64| Some(if fresh >> COUNTER_BITS > last >> COUNTER_BITS { fresh } else { last + 1 });
+        // Relaxed: only the number's uniqueness matters, it publishes nothing.
+        let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).unwrap_or_default();
+        let mine = u128::from(next(last).unwrap_or_default());
+        let (millis, count) = (mine >> COUNTER_BITS, mine & ((1 << COUNTER_BITS) - 1));
         let bits = (millis << 80)
             | (0x7 << 76)
-            | ((count >> 20) << 64)
+            | ((count >> 8) << 64)
             | (0b10 << 62)
-            | ((count & 0xf_ffff) << 42)
-            | u128::from(*random);
+            | ((count & 0xff) << 54)
+            | u128::from(random);
         Self(Uuid::from_u128(bits))
     }
 
@@ -231,7 +241,7 @@ mod tests {
 
     #[test]
     fn ids_are_unique_and_rise() {
-        let ids: Vec<_> = (0..10_000).map(|_| TaskId::new()).collect();
+        let ids: Vec<_> = (0..100_000).map(|_| TaskId::new()).collect();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
     }
 

@@ -103,6 +103,7 @@ impl Worker {
             busy: 0,
             ended: Vec::new(),
             dry: false,
+            woken: false,
             started_since_turn: 0,
             pace: 0,
             next_due: None,
@@ -152,6 +153,8 @@ struct Loop {
     ended: Vec<Settlement>,
     /// The last claim found less than it wanted: nothing more until a signal.
     dry: bool,
+    /// There was a signal since the last claim was sent: what it did not find may have come after it looked.
+    woken: bool,
     started_since_turn: usize,
     /// Attempts begun during the last turn: how many are worth claiming ahead.
     pace: usize,
@@ -186,6 +189,7 @@ impl Loop {
                 sent = self.next_turn(open);
                 if sent.as_ref().is_some_and(|sent| sent.want > 0) {
                     signal.mark_unchanged();
+                    self.woken = false;
                 }
             }
             let wake = self.wake_at(sent.is_some());
@@ -219,6 +223,7 @@ impl Loop {
     /// A task may have become claimable, or the store wants to tell something.
     fn look_again(&mut self) {
         self.dry = false;
+        self.woken = true;
     }
 
     fn wake_at(&self, turn_is_on_its_way: bool) -> Option<Instant> {
@@ -315,7 +320,9 @@ impl Loop {
                         tracing::warn!(%task, "an attempt's end came too late: its lease was lost, another counts");
                     }
                 }
-                self.dry = turned.claims.len() < sent.want || (self.dry && sent.want == 0);
+                if sent.want > 0 {
+                    self.dry = turned.claims.len() < sent.want && !self.woken;
+                }
                 self.ahead.extend(turned.claims);
                 self.next_due = turned.next.map(|wait| Instant::now() + wait);
                 turned.cancels.into_iter().for_each(|id| self.cancel(id));

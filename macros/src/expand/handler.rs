@@ -36,8 +36,8 @@ pub(crate) fn handler(model: &Model<'_>) -> TokenStream {
         // A state is a reference already when the function borrows it.
         if parameter.is_reference() && parameter.is_stored() { quote!(&#name) } else { quote!(#name) }
     });
-    let function = &model.item.sig.ident;
-    let function = Ident::new(&function.to_string(), located(function.span()));
+    let mut function = model.item.sig.ident.clone();
+    function.set_span(located(function.span()));
     let call = quote!(#function(&#ctx, #(#values),*));
     let attempt = if model.item.sig.asyncness.is_some() {
         let returned = returned(model, &quote!(#call.await));

@@ -114,8 +114,8 @@ fn receiver(model: &Model<'_>) -> Option<TokenStream> {
 /// How rustdoc finds what is queued.
 fn link(item: &Item) -> String {
     match &item.form {
-        Form::Function => format!("[`{0}`]({0}())", item.sig.ident.unraw()),
-        Form::Static(name) => format!("[`{0}`](static@{0})", name.unraw()),
+        Form::Function => format!("[`{}()`]", item.sig.ident.unraw()),
+        Form::Static(name) => format!("[`static@{}`]", name.unraw()),
     }
 }
 

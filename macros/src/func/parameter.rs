@@ -3,15 +3,15 @@
 //! Owns which types and helper attributes a parameter may have, and how its value is stored and handed in; never writes
 //! the code that does so.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Attribute, GenericArgument, Pat, PatIdent, PatType, PathArguments, Type};
 
-use super::faults;
 use super::helper::{Default, Helpers};
 use super::spell::spell;
+use super::{faults, located};
 use crate::mistakes::Mistakes;
 
 /// A parameter after the context.
@@ -46,14 +46,11 @@ impl Parameter {
             Role::State => faults::state(&ty, mistakes),
             Role::Argument { .. } | Role::Rest { .. } => faults::argument(&ty, mistakes),
         }
-        let ident = name(&typed.pat, mistakes)?;
-        Some(Parameter {
-            // Located at the user's name, but known as generated: lints about the name are reported once.
-            name: Ident::new(&ident.to_string(), Span::call_site().located_at(ident.span())),
-            key: ident.unraw().to_string(),
-            ty,
-            role,
-        })
+        let mut name = name(&typed.pat, mistakes)?;
+        let key = name.unraw().to_string();
+        // Lints about the name are reported once, where it is written.
+        name.set_span(located(name.span()));
+        Some(Parameter { name, key, ty, role })
     }
 
     /// Whether its value is stored with the call.

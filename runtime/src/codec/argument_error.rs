@@ -23,7 +23,7 @@ pub struct ArgumentError {
 enum Kind {
     Missing { present: Names },
     Mismatch(Box<Mismatch>),
-    Unknown { others: usize, parameters: Names },
+    Unknown { others: usize, taken: Names },
 }
 
 impl ArgumentError {
@@ -53,12 +53,8 @@ impl ArgumentError {
     }
 
     #[cold]
-    pub(super) fn unknown<'a>(
-        argument: &str,
-        others: usize,
-        parameters: impl Iterator<Item = &'a str>,
-    ) -> Self {
-        let kind = Kind::Unknown { others, parameters: Names::of(parameters) };
+    pub(super) fn unknown<'a>(argument: &str, others: usize, taken: impl Iterator<Item = &'a str>) -> Self {
+        let kind = Kind::Unknown { others, taken: Names::of(taken) };
         Self { argument: super::describe::shorten(argument), kind }
     }
 }
@@ -72,14 +68,15 @@ impl fmt::Display for ArgumentError {
             }
             Kind::Missing { present } => write!(f, "argument `{name}` is missing; the payload has {present}"),
             Kind::Mismatch(mismatch) => write!(f, "argument `{name}`: {mismatch}"),
-            Kind::Unknown { others, parameters } => {
+            Kind::Unknown { others, taken } => {
                 write!(f, "argument `{name}` is not a parameter of this function")?;
-                match parameters.count {
-                    0 => f.write_str(", which has none")?,
-                    _ => write!(f, ", which has {parameters}")?,
+                match others {
+                    0 => {}
+                    1 => f.write_str(", nor is 1 more")?,
+                    more => write!(f, ", nor are {more} more")?,
                 }
-                if *others > 0 {
-                    write!(f, " (nor are {others} more)")?;
+                if taken.count > 0 {
+                    write!(f, " (it took {taken})")?;
                 }
                 write!(f, "; `#[rename_from = \"{name}\"]` or `removed(\"{name}\")` says where it went")
             }

@@ -8,11 +8,9 @@ use serde::de::DeserializeOwned;
 use super::argument_error::ArgumentError;
 use super::decode::{self, DecodeError};
 use super::describe;
+use super::few::Few;
 use super::scan::{self, MAX_DEPTH};
-use super::token::{Reader, Token};
-
-/// So many arguments are kept without an allocation.
-const USUAL_COUNT: usize = 8;
+use super::token::Reader;
 
 /// The arguments of one call, each to be taken once by the name of its parameter.
 ///
@@ -40,13 +38,13 @@ impl<'a> Arguments<'a> {
     /// The bytes are not one well-formed map whose keys are strings, each different from the others.
     pub(crate) fn parse(map: &'a [u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(map);
-        let Token::Map(count) = reader.next()? else {
+        let Some(count) = reader.map()? else {
             return Err(layout(format!("expected a map by parameter name, found {}", describe::kind(map))));
         };
         let mut arguments = Self { given: Few::default(), depth: 0 };
         for _ in 0..count {
             let key = reader.offset();
-            let Token::Str(name) = reader.next()? else {
+            let Some(name) = reader.string()? else {
                 let found = describe::kind(&map[key..]);
                 return Err(layout(format!("expected the name of a parameter, found {found}")));
             };
@@ -134,7 +132,9 @@ impl<'a> Arguments<'a> {
         let Some(value) = argument.value.take() else {
             return Ok(None);
         };
-        decode::decode(value, self.depth).map(Some).map_err(|mismatch| ArgumentError::mismatch(name, mismatch))
+        decode::decode(value, self.depth)
+            .map(Some)
+            .map_err(|mismatch| ArgumentError::mismatch(name, mismatch))
     }
 }
 
@@ -146,7 +146,7 @@ fn layout(text: String) -> DecodeError {
 /// A name that occurs more than once.
 fn duplicate<'a>(given: &Few<Argument<'a>>) -> Option<&'a str> {
     let names = given.iter().map(|argument| argument.name);
-    if given.more.is_empty() {
+    if given.is_inline() {
         return names
             .clone()
             .enumerate()
@@ -157,40 +157,6 @@ fn duplicate<'a>(given: &Few<Argument<'a>>) -> Option<&'a str> {
     let mut sorted: Vec<_> = names.collect();
     sorted.sort_unstable();
     sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
-}
-
-/// A list whose first items need no allocation.
-#[derive(Debug)]
-struct Few<T> {
-    first: [T; USUAL_COUNT],
-    count: usize,
-    more: Vec<T>,
-}
-
-impl<T: Copy + Default> Default for Few<T> {
-    fn default() -> Self {
-        Self { first: [T::default(); USUAL_COUNT], count: 0, more: Vec::new() }
-    }
-}
-
-impl<T> Few<T> {
-    fn push(&mut self, item: T) {
-        match self.first.get_mut(self.count) {
-            Some(place) => {
-                *place = item;
-                self.count += 1;
-            }
-            None => self.more.push(item),
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &T> + Clone {
-        self.first[..self.count].iter().chain(&self.more)
-    }
-
-    fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.first[..self.count].iter_mut().chain(&mut self.more)
-    }
 }
 
 #[cfg(test)]
@@ -261,15 +227,12 @@ mod tests {
         let error = arguments.finish().expect_err("two are left");
         assert_eq!(
             error.to_string(),
-            "argument `subject` is not a parameter of this function, which has `to`, `n` (nor are 1 more); \
+            "argument `subject` is not a parameter of this function, nor is 1 more (it took `to`); \
              `#[rename_from = \"subject\"]` or `removed(\"subject\")` says where it went"
         );
         assert!(error.is_unknown());
         let error = parse(&map(&[("x", 1)])).finish().expect_err("one is left").to_string();
-        assert!(
-            error.starts_with("argument `x` is not a parameter of this function, which has none;"),
-            "{error}"
-        );
+        assert!(error.starts_with("argument `x` is not a parameter of this function;"), "{error}");
         Ok(())
     }
 
@@ -346,6 +309,31 @@ mod tests {
         refusal(&[0x81, 0xa1, b'x']);
         refusal(&[0x81, 0xa1, b'x', 0xc1]);
         refusal(&[]);
+    }
+
+    #[test]
+    fn a_value_nests_as_deep_as_the_payload_leaves_room() {
+        let nested = |levels| [&[0x81, 0xa1, b'x'], vec![0x91; levels].as_slice(), &[1]].concat();
+        parse(&nested(126));
+        refusal(&nested(127));
+    }
+
+    #[test]
+    fn deeply_nested_values_are_decoded_on_a_thread_of_their_own() {
+        /// The name of the thread that it was decoded on.
+        struct Thread(Option<String>);
+        impl<'de> serde::Deserialize<'de> for Thread {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                serde::de::IgnoredAny::deserialize(deserializer)?;
+                Ok(Self(std::thread::current().name().map(str::to_owned)))
+            }
+        }
+        let thread_of = |levels| {
+            let bytes = [&[0x81, 0xa1, b'x'], vec![0x91; levels].as_slice(), &[1]].concat();
+            parse(&bytes).required::<Thread>("x").expect("it takes anything").0
+        };
+        assert_eq!(thread_of(16), std::thread::current().name().map(str::to_owned));
+        assert_eq!(thread_of(17).as_deref(), Some("delay-decode"));
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub(crate) fn describe(bytes: &[u8]) -> String {
 ///
 /// What JSON does not have becomes: byte strings `{"bytes": "<hex>"}`, extensions `{"extension": <number>, "bytes":
 /// "<hex>"}`, NaN and the infinities `null`, keys that are no strings their text. Bytes that cannot be decoded become
-/// `{"undecodable": "<hex>", "reason": "<why>"}`. Nothing is shortened.
+/// `{"undecodable": "<hex>", "reason": "<why>"}`. Nothing is shortened, and it nests as deep as the value, which is deeper than some parsers read.
+#[allow(dead_code, reason = "see its re-export")]
 pub(crate) fn to_json(bytes: &[u8]) -> String {
     match scan(bytes) {
         Ok(_) => render(bytes, Form::Json),
@@ -218,4 +219,125 @@ fn hex(data: &[u8]) -> String {
     const DIGITS: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     data.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Serialize;
+
+    use super::super::to_vec;
+    use super::*;
+
+    fn shown(value: impl Serialize) -> (String, String) {
+        let bytes = to_vec(&value).expect("it is encodable");
+        (describe(&bytes), to_json(&bytes))
+    }
+
+    fn both(text: &str) -> (String, String) {
+        (text.into(), text.into())
+    }
+
+    #[test]
+    fn values_look_as_in_json() {
+        assert_eq!(shown(("a", 1, -1, u64::MAX, true)), both("[\"a\", 1, -1, 18446744073709551615, true]"));
+        assert_eq!(
+            shown(BTreeMap::from([("n", vec![1, 2]), ("x", vec![])])),
+            both("{\"n\": [1, 2], \"x\": []}")
+        );
+        assert_eq!(shown(BTreeMap::<u8, u8>::new()), both("{}"));
+        assert_eq!(shown((0.1_f32, 0.1, 1.0, 1e300)), both("[0.1, 0.1, 1.0, 1e300]"));
+        assert_eq!(shown(()), ("nil".into(), "null".into()));
+    }
+
+    #[test]
+    fn what_json_does_not_have_is_replaced() {
+        assert_eq!(shown((f64::NAN, f32::INFINITY)), ("[NaN, inf]".into(), "[null, null]".into()));
+        assert_eq!(shown(7_u128).1, "{\"bytes\": \"00000000000000000000000000000007\"}");
+        let keys = [0x84, 1, 2, 0x91, 0xa1, b'"', 3, 0x81, 0x80, 0xc0, 4, 0xc4, 1, 255, 5];
+        assert_eq!(describe(&keys), r#"{1: 2, ["\""]: 3, {{}: nil}: 4, h'ff': 5}"#);
+        assert_eq!(to_json(&keys), r#"{"1": 2, "[\"\\\"\"]": 3, "{{}: nil}": 4, "h'ff'": 5}"#);
+    }
+
+    #[test]
+    fn extensions_are_named() {
+        assert_eq!(describe(&[0xd4, 5, 0xab]), "extension(5, h'ab')");
+        assert_eq!(to_json(&[0xd4, 5, 0xab]), "{\"extension\": 5, \"bytes\": \"ab\"}");
+        assert_eq!(describe(&[0xd6, 0xff, 0, 0, 1, 0]), "timestamp(256 s + 0 ns)");
+        let eight = ((999_999_999_u64 << 34) | 0x3_ffff_ffff).to_be_bytes();
+        assert_eq!(
+            describe(&[&[0xd7, 0xff], eight.as_slice()].concat()),
+            "timestamp(17179869183 s + 999999999 ns)"
+        );
+        let twelve = [&[0xc7, 12, 0xff], 7_u32.to_be_bytes().as_slice(), &(-1_i64).to_be_bytes()].concat();
+        assert_eq!(describe(&twelve), "timestamp(-1 s + 7 ns)");
+        assert_eq!(describe(&[0xd5, 0xff, 1, 2]), "extension(-1, h'0102')");
+    }
+
+    #[test]
+    fn strings_cannot_steer_a_terminal() {
+        let hostile = "\u{1b}[2J\u{202e}\u{9b}\u{7f}\0\n\"\\";
+        let safe = r#""\u001b[2J\u202e\u009b\u007f\u0000\n\"\\""#;
+        assert_eq!(shown(hostile), both(safe));
+        assert_eq!(shorten("\u{1b}"), "\\u001b");
+        assert_eq!(shown("grüße 🎉"), both("\"grüße 🎉\""));
+    }
+
+    #[test]
+    fn long_byte_strings_are_shortened_for_people_alone() {
+        let bytes = [&[0xc4, 33], [0xab; 33].as_slice()].concat();
+        assert_eq!(describe(&bytes), format!("h'{}…' (33 bytes)", "ab".repeat(32)));
+        assert_eq!(to_json(&bytes), format!("{{\"bytes\": \"{}\"}}", "ab".repeat(33)));
+        let bytes = [&[0xc4, 32], [0xab; 32].as_slice()].concat();
+        assert_eq!(describe(&bytes), format!("h'{}'", "ab".repeat(32)));
+    }
+
+    #[test]
+    fn undecodable_bytes_are_shown_with_the_reason() {
+        assert_eq!(
+            describe(&[]),
+            "h'' (not a MessagePack value: at byte 0: the input ends before the value does)"
+        );
+        assert_eq!(
+            describe(&[1, 2]),
+            "h'0102' (not a MessagePack value: at byte 1: 1 byte follows the value)"
+        );
+        assert_eq!(
+            to_json(&[1, 2]),
+            "{\"undecodable\": \"0102\", \"reason\": \"at byte 1: 1 byte follows the value\"}"
+        );
+    }
+
+    #[test]
+    fn nesting_to_the_limit_is_shown_and_deeper_is_undecodable() {
+        let nested = |depth| [&vec![0x91; depth], [0xc0].as_slice()].concat();
+        assert_eq!(describe(&nested(128)), format!("{}nil{}", "[".repeat(128), "]".repeat(128)));
+        assert!(describe(&nested(1_000_000)).ends_with("nested deeper than 128 levels)"));
+        // As keys of each other, too: the text is as long as the bytes, not exponential in the depth.
+        let keys = [[0x81; 128].as_slice(), &[0xc0; 129]].concat();
+        assert!(describe(&keys).len() < 1500);
+        assert!(to_json(&keys).len() < 1500);
+    }
+
+    #[test]
+    fn kinds_are_a_few_words() {
+        let kinds: [(&[u8], &str); 10] = [
+            (&[0xc0], "nil"),
+            (&[0xc3], "boolean true"),
+            (&[0xff], "integer -1"),
+            (&[0xca, 0x3f, 0xc0, 0, 0], "float 1.5"),
+            (&[0xa1, b'a'], "string \"a\""),
+            (&[0xc4, 1, 0], "bytes of 1"),
+            (&[0xd4, 5, 0], "extension 5 of 1"),
+            (&[0x91, 0], "array of 1"),
+            (&[0x80], "map of 0"),
+            (&[], "malformed bytes (at byte 0: the input ends before the value does)"),
+        ];
+        for (bytes, words) in kinds {
+            assert_eq!(kind(bytes), words);
+        }
+        assert_eq!(shorten(&"é".repeat(40)), "é".repeat(40));
+        assert_eq!(shorten(&"é".repeat(41)), format!("{}…", "é".repeat(40)));
+    }
 }

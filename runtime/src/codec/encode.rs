@@ -13,7 +13,8 @@ use super::scan::{self, MAX_DEPTH, ScanError, ScanErrorKind};
 ///
 /// # Errors
 ///
-/// `T`'s `Serialize` failed, wrote something malformed, or nested deeper than [`MAX_DEPTH`].
+/// `T`'s `Serialize` failed, wrote something malformed, or nested deeper than [`MAX_DEPTH`]. The depth is known once the
+/// value is written: one that serde cannot walk on this thread's stack is not saved by it.
 pub(crate) fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = Vec::with_capacity(128);
     append(&mut bytes, value, MAX_DEPTH).map_err(|cause| EncodeError { argument: None, cause })?;
@@ -50,6 +51,7 @@ pub(super) fn check(bytes: &[u8], start: usize, limit: usize) -> Result<(), Caus
 /// A value that cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EncodeError {
+    /// None when it was no argument, or all of them.
     pub(super) argument: Option<&'static str>,
     pub(super) cause: Cause,
 }
@@ -68,13 +70,6 @@ pub(super) enum Cause {
         announced: usize,
         written: usize,
     },
-}
-
-impl EncodeError {
-    /// The argument that could not be encoded; none when it was not an argument, or all of them.
-    pub(crate) fn argument(&self) -> Option<&'static str> {
-        self.argument
-    }
 }
 
 impl fmt::Display for EncodeError {
@@ -137,7 +132,7 @@ mod tests {
     fn a_refusal_of_the_type_is_told_in_its_words() {
         let error = to_vec(&Refuses).expect_err("it refuses");
         assert_eq!(error.to_string(), "the value cannot be encoded: the clock is not set");
-        assert_eq!(error.argument(), None);
+        assert_eq!(error.argument, None);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use super::decode::DecodeError;
 use super::describe;
 use super::scan::{self, MAX_DEPTH, scan};
-use super::token::{Reader, Token};
+use super::token::Reader;
 
 /// A map of two and its first key: how every canonical payload begins.
 pub(super) const BEFORE_FUNCTION: &[u8] = b"\x82\xa8function";
@@ -47,7 +47,7 @@ impl<'a> Invocation<'a> {
             return Ok(None);
         }
         let mut reader = Reader::at(payload, BEFORE_FUNCTION.len());
-        let Token::Str(function) = reader.next()? else {
+        let Some(function) = reader.string()? else {
             return Ok(None);
         };
         let key = reader.offset();
@@ -57,14 +57,14 @@ impl<'a> Invocation<'a> {
         let start = key + BEFORE_ARGUMENTS.len();
         scan::end(payload, scan::value(payload, start, ARGUMENTS_DEPTH)?.end)?;
         let arguments = &payload[start..];
-        Ok(matches!(Reader::new(arguments).next()?, Token::Map(_)).then_some(Self { function, arguments }))
+        Ok(Reader::new(arguments).map()?.map(|_| Self { function, arguments }))
     }
 
     /// Reads keys in any order and encoding, and finds out what is wrong otherwise.
     fn parse_map(payload: &'a [u8]) -> Result<Self, DecodeError> {
         // One pass: each part is scanned when it is reached, and nothing is decoded.
         let mut reader = Reader::new(payload);
-        let Token::Map(entries) = reader.next()? else {
+        let Some(entries) = reader.map()? else {
             scan(payload)?;
             let found = describe::kind(payload);
             return Err(layout(format!("expected a map of `function` and `arguments`, found {found}")));
@@ -72,27 +72,27 @@ impl<'a> Invocation<'a> {
         let (mut function, mut arguments) = (None, None);
         for _ in 0..entries {
             let key = reader.offset();
-            match reader.next()? {
-                Token::Str("function") if function.is_none() => {
+            match reader.string()? {
+                Some("function") if function.is_none() => {
                     let value = reader.offset();
-                    let Token::Str(name) = reader.next()? else {
+                    let Some(name) = reader.string()? else {
                         let found = describe::kind(&payload[value..]);
                         return Err(layout(format!("expected a string as `function`, found {found}")));
                     };
                     function = Some(name);
                 }
-                Token::Str("arguments") if arguments.is_none() => {
+                Some("arguments") if arguments.is_none() => {
                     let value = reader.offset();
                     let end = scan::value(payload, value, ARGUMENTS_DEPTH)?.end;
                     let map = &payload[value..end];
-                    if !matches!(Reader::new(map).next()?, Token::Map(_)) {
+                    if Reader::new(map).map()?.is_none() {
                         let found = describe::kind(map);
                         return Err(layout(format!("expected a map as `arguments`, found {found}")));
                     }
                     arguments = Some(map);
                     reader = Reader::at(payload, end);
                 }
-                Token::Str(twice @ ("function" | "arguments")) => {
+                Some(twice @ ("function" | "arguments")) => {
                     return Err(layout(format!("the key `{twice}` occurs twice")));
                 }
                 _ => {
@@ -193,6 +193,22 @@ mod tests {
     }
 
     #[test]
+    fn depth_is_counted_from_the_payload_in_either_order() {
+        let function = string("f");
+        for (levels, accepted) in [(126, true), (127, false)] {
+            let arguments = [&[0x81, 0xa1, b'x'], vec![0x91; levels].as_slice(), &[1]].concat();
+            for entries in [
+                [("function", &function), ("arguments", &arguments)],
+                [("arguments", &arguments), ("function", &function)],
+            ] {
+                let payload = map(&entries.map(|(key, value)| (key, value.as_slice())));
+                assert_eq!(scan(&payload).is_ok(), accepted);
+                assert_eq!(Invocation::parse(&payload).is_ok(), accepted);
+            }
+        }
+    }
+
+    #[test]
     fn malformed_bytes_are_refused_before_anything_is_read() {
         let mut writer = InvocationWriter::new("f", 1);
         writer.argument("x", &1);
@@ -200,6 +216,11 @@ mod tests {
         for len in 0..whole.len() {
             Invocation::parse(&whole[..len]).expect_err("a part of a payload is none");
         }
+        let reversed = map(&[("arguments", &[0x80]), ("function", &string("f"))]);
+        assert_eq!(
+            refusal(&[&reversed[..], &[0xc0]].concat()),
+            "malformed bytes: at byte 23: 1 byte follows the value"
+        );
         let longer = [&whole[..], &[0xc0]].concat();
         assert_eq!(
             refusal(&longer),

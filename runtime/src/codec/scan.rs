@@ -52,14 +52,20 @@ pub(super) fn value(bytes: &[u8], start: usize, limit: usize) -> Result<Extent, 
     let mut reader = Reader::at(bytes, start);
     match reader.skip()? {
         None => Ok(Extent { end: reader.offset(), depth: 0 }),
-        Some(_) => container(Reader::at(bytes, start), limit),
+        // Nearly everything is shallow, and to clear room for the limit takes longer than the scan of a small payload.
+        Some(_) => match container::<8>(Reader::at(bytes, start), limit) {
+            Err(ScanError { kind: ScanErrorKind::TooDeep { .. }, .. }) => {
+                container::<MAX_DEPTH>(Reader::at(bytes, start), limit)
+            }
+            extent => extent,
+        },
     }
 }
 
-fn container(mut reader: Reader<'_>, limit: usize) -> Result<Extent, ScanError> {
+fn container<const ROOM: usize>(mut reader: Reader<'_>, limit: usize) -> Result<Extent, ScanError> {
     // For each open container, how many of its values have not ended.
-    let mut open = [0; MAX_DEPTH];
-    let limit = limit.min(open.len());
+    let mut open = [0; ROOM];
+    let limit = limit.min(ROOM);
     let (mut level, mut depth) = (0, 0);
     loop {
         let offset = reader.offset();

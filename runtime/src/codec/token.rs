@@ -73,6 +73,25 @@ impl<'a> Reader<'a> {
         self.piece().and_then(Piece::token).map_err(|kind| ScanError { offset, kind })
     }
 
+    /// The next token, if it is a string; it is passed over in any case.
+    #[inline(always)]
+    pub(super) fn string(&mut self) -> Result<Option<&'a str>, ScanError> {
+        let offset = self.offset();
+        let text = self.piece().and_then(|piece| match piece.class {
+            Class::Str => piece.text().map(Some),
+            _ => Ok(None),
+        });
+        text.map_err(|kind| ScanError { offset, kind })
+    }
+
+    /// The count of entries that follow, if the next token begins a map.
+    #[inline(always)]
+    pub(super) fn map(&mut self) -> Result<Option<usize>, ScanError> {
+        let offset = self.offset();
+        let piece = self.piece().map_err(|kind| ScanError { offset, kind })?;
+        Ok((piece.class == Class::Map).then_some(piece.count))
+    }
+
     /// Checks the next token without making a value of it; see [`Token::children`] for what it returns.
     #[inline(always)]
     pub(super) fn skip(&mut self) -> Result<Option<usize>, ScanError> {
@@ -103,6 +122,7 @@ impl<'a> Reader<'a> {
                 [_number, data @ ..] if len > data.len() => return Err(lies("extension", len, data)),
                 _ => len + 1,
             },
+            Class::Reserved => return Err(ScanErrorKind::Reserved),
             _ if len > rest.len() => return Err(ScanErrorKind::Truncated),
             _ => len,
         };
@@ -145,7 +165,6 @@ impl<'a> Piece<'a> {
             // Most strings are names; for so few bytes, the general check is slower.
             Class::Str if self.data.len() < 32 && self.data.is_ascii() => Ok(None),
             Class::Str => self.text().map(|_| None),
-            Class::Reserved => Err(ScanErrorKind::Reserved),
             _ => Ok(None),
         }
     }

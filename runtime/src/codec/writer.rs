@@ -234,7 +234,7 @@ mod tests {
         writer.argument("since", &bad);
         writer.argument("until", &bad);
         let error = writer.finish().expect_err("a time before the epoch cannot be written");
-        assert_eq!(error.argument(), Some("since"));
+        assert_eq!(error.argument, Some("since"));
         assert_eq!(
             error.to_string(),
             "argument `since` cannot be encoded: SystemTime must be later than UNIX_EPOCH"
@@ -259,7 +259,7 @@ mod tests {
         let tower = |height| (0..height).fold(Link(None), |inner, _| Link(Some(Box::new((0, inner)))));
 
         let encoded = payload("f", |writer| writer.argument("tree", &tower(126)), 1);
-        assert_eq!(super::super::scan(&encoded.bytes), Ok(MAX_DEPTH));
+        assert_eq!(super::super::scan::scan(&encoded.bytes), Ok(MAX_DEPTH));
 
         let mut writer = InvocationWriter::new("f", 1);
         writer.argument("tree", &tower(127));
@@ -271,7 +271,10 @@ mod tests {
 
         let mut writer = InvocationWriter::new("f", 1);
         writer.rest("trees", [tower(125)]);
-        assert_eq!(super::super::scan(&writer.finish().expect("as deep as allowed").bytes), Ok(MAX_DEPTH));
+        assert_eq!(
+            super::super::scan::scan(&writer.finish().expect("as deep as allowed").bytes),
+            Ok(MAX_DEPTH)
+        );
         let mut writer = InvocationWriter::new("f", 1);
         writer.rest("trees", [tower(126)]);
         writer.finish().expect_err("the array is a level, too");

@@ -35,8 +35,9 @@ impl Crew {
     }
 
     /// Counts one in; `None` once closed.
+    #[inline]
     pub(super) fn admit(&self, label: Label) -> Option<Admission> {
-        self.names.cell(label, || self.gate.cell(label)).admit().map(|pass| Admission { pass })
+        self.names.cell(label, |label| self.gate.cell(label)).admit().map(|pass| Admission { pass })
     }
 
     /// Runs `future` as a Tokio task of its own, under `admission`.

@@ -121,6 +121,7 @@ impl<H> Drop for Closing<H> {
 }
 
 impl<H> Drain<H> {
+    #[cold]
     fn give_up_share(&self) {
         // Release hands on what was done under this share's passes, Acquire lets the last one take over from all.
         if self.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -131,6 +132,7 @@ impl<H> Drain<H> {
 
 impl<L, H> Cell<L, H> {
     /// Counts one in; `None` once the gate is closed.
+    #[inline]
     pub(super) fn admit(self: &Arc<Self>) -> Option<Pass<L, H>> {
         let count_in = |word| (word & CLOSED == 0).then_some(word + 1);
         // Relaxed: an admission publishes nothing and learns nothing but the word itself, and being a
@@ -165,6 +167,7 @@ impl<L, H> Pass<L, H> {
 }
 
 impl<L, H> Drop for Pass<L, H> {
+    #[inline]
     fn drop(&mut self) {
         // Release: what was done under the pass comes before the drain. Acquire: the last one out of a closed cell
         // hands on what was done under the others of it, too, and sees `pending` as `close` has set it.

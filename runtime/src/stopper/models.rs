@@ -1,6 +1,6 @@
 //! The races, under a model checker: every interleaving that loom can tell apart, not ten lucky ones.
 //!
-//!     RUSTFLAGS="--cfg delay_loom" cargo test --release --lib stopper
+//!     RUSTFLAGS="--cfg delay_loom" cargo test --release --lib stopper::models
 //!
 //! What has to come before the drain is written without any ordering of its own, so a model sees stale values if the
 //! mechanism does not order it.
@@ -11,6 +11,7 @@ use std::task::Waker;
 
 use loom::future::block_on;
 use loom::model;
+use loom::model::Builder;
 use loom::thread;
 use tokio_util::sync::CancellationToken;
 
@@ -70,7 +71,10 @@ fn no_task_of_another_shard_starts_after_the_drain_was_seen_empty() {
 
 #[test]
 fn tasks_that_share_a_cell_are_all_over_at_the_drain() {
-    model(|| {
+    // Three threads on one word: unbounded it takes half a minute, and bounded it finds the same.
+    let mut bounded = Builder::new();
+    bounded.preemption_bound = Some(3);
+    bounded.check(|| {
         let gate = gate();
         let (cell, effects) = (gate.cell("a"), [Effect::new(), Effect::new()]);
         let threads = effects.clone().map(|effect| {

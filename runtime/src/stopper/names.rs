@@ -22,16 +22,19 @@ pub(super) struct Label {
 
 impl Label {
     /// The label of a call; the caller is where the innermost function without `#[track_caller]` made it.
+    #[inline]
     #[track_caller]
     pub(super) fn here(name: &'static str) -> Self {
         Self { name, site: Location::caller() }
     }
 
     /// By address: one text may thus have two entries, which a `TaskMap` puts together, but comparing is free.
+    #[inline]
     fn is(&self, other: &Self) -> bool {
         ptr::eq(self.name, other.name) && ptr::eq(self.site, other.site)
     }
 
+    #[inline]
     fn list(&self) -> usize {
         // Fibonacci hashing: the high bits of the product depend on every bit of both addresses.
         let mixed = self.name.as_ptr().addr() ^ ptr::from_ref(self.site).addr().rotate_left(16);
@@ -41,7 +44,7 @@ impl Label {
 
 /// The cells of one stopper by label and shard.
 pub(super) struct Names<C> {
-    lists: Box<[Link<C>]>,
+    lists: [Link<C>; LISTS],
 }
 
 type Link<C> = OnceLock<Box<Entry<C>>>;
@@ -54,25 +57,46 @@ struct Entry<C> {
 
 impl<C> Names<C> {
     pub(super) fn new() -> Self {
-        Self { lists: (0..LISTS).map(|_| OnceLock::new()).collect() }
+        Self { lists: std::array::from_fn(|_| OnceLock::new()) }
     }
 
     /// The calling thread's cell for `label`; `make` makes it on first use. That is the only time anything blocks.
-    pub(super) fn cell(&self, label: Label, make: impl FnOnce() -> Arc<C>) -> &Arc<C> {
+    #[inline]
+    pub(super) fn cell(&self, label: Label, make: impl FnOnce(Label) -> Arc<C>) -> &Arc<C> {
         let mut link = &self.lists[label.list()];
-        let entry = loop {
-            let entry = link.get_or_init(|| Box::new(Entry::new(label)));
+        while let Some(entry) = link.get() {
             if entry.label.is(&label) {
-                break entry;
+                match entry.here().get() {
+                    Some(cell) => return cell,
+                    None => break,
+                }
             }
             link = &entry.next;
-        };
-        entry.shards[shard::of_thread() & (entry.shards.len() - 1)].get_or_init(make)
+        }
+        Self::add(link, label, make)
+    }
+
+    /// Adds what is missing from `link` on.
+    #[cold]
+    fn add(mut link: &Link<C>, label: Label, make: impl FnOnce(Label) -> Arc<C>) -> &Arc<C> {
+        loop {
+            let entry = link.get_or_init(|| Box::new(Entry::new(label)));
+            if entry.label.is(&label) {
+                return entry.here().get_or_init(|| make(label));
+            }
+            link = &entry.next;
+        }
     }
 }
 
 impl<C> Entry<C> {
     fn new(label: Label) -> Self {
         Self { label, shards: (0..shard::count()).map(|_| OnceLock::new()).collect(), next: OnceLock::new() }
+    }
+
+    /// The calling thread's.
+    #[inline]
+    fn here(&self) -> &OnceLock<Arc<C>> {
+        &self.shards[shard::of_thread() & (self.shards.len() - 1)]
     }
 }

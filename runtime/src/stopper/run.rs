@@ -184,6 +184,7 @@ impl Stopper {
     /// # Errors
     ///
     /// [`Unavailable`] once the stopper quiesces.
+    #[inline]
     #[track_caller]
     pub fn admit(&self, name: &'static str) -> Result<Admission, Unavailable> {
         self.shared.admit_task(Label::here(name))

@@ -1,5 +1,6 @@
 //! Which shard a thread uses, and how many shards there are. It never stores anything per stopper.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
@@ -18,11 +19,26 @@ pub(super) fn count() -> usize {
 }
 
 /// The calling thread's number, the same for its whole life; taken modulo [`count`] it is its shard.
+#[inline]
 pub(super) fn of_thread() -> usize {
+    thread_local! {
+        static NUMBER: Cell<usize> = const { Cell::new(NONE) };
+    }
+    let number = NUMBER.get();
+    if number != NONE {
+        return number;
+    }
+    let number = next();
+    NUMBER.set(number);
+    number
+}
+
+/// No thread's number.
+const NONE: usize = usize::MAX;
+
+#[cold]
+fn next() -> usize {
     // Relaxed: the number only has to be handed out once; nothing is published with it.
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed);
-    }
-    NUMBER.with(|number| *number)
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }

@@ -135,6 +135,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     pub(super) fn admit_task(&self, label: Label) -> Result<Admission, Unavailable> {
         self.tasks.admit(label).ok_or_else(|| self.refuse(label))
     }
@@ -143,6 +144,7 @@ impl Shared {
         self.workers.admit(label).ok_or_else(|| self.refuse(label))
     }
 
+    #[cold]
     fn refuse(&self, label: Label) -> Unavailable {
         // One cell is closed; when this returns all are, and `quiescing` is set. Otherwise a refused caller could
         // still get in by another door.

@@ -13,6 +13,7 @@ mod links;
 mod panics;
 mod recorder;
 mod reports;
+mod roll;
 mod spans;
 
 use std::time::Duration;

@@ -256,6 +256,12 @@ impl Tables {
         asked
     }
 
+    fn finished_among(&self, asked: &[TaskId], settled: &[Settled]) -> Vec<TaskId> {
+        let finished = |id: &TaskId| self.rows.get(id).is_some_and(|row| row.record.state.is_finished());
+        let applied = asked.iter().zip(settled).filter(|(_, settled)| **settled == Settled::Applied);
+        applied.map(|(id, _)| *id).filter(finished).collect()
+    }
+
     fn promote(&mut self, now: Timestamp, limit: usize) -> u64 {
         let due: Vec<TaskId> =
             self.scheduled.iter().take_while(|(eta, _)| *eta <= now).take(limit).map(|(_, id)| *id).collect();
@@ -296,7 +302,7 @@ impl Tables {
         record.worker = Some(worker);
         record.hold = None;
         Some(Claim {
-            fence: Fence { id, epoch: record.epoch, named: record.name.is_some() },
+            fence: Fence { id, epoch: record.epoch, named: record.name.is_some(), row: 0 },
             attempt: record.attempt,
             crashes: record.crashes,
             age: now.since(first),
@@ -457,7 +463,7 @@ impl Store for MemoryStore {
         }
         let next = tables.scheduled.first().map(|(eta, _)| eta.since(now));
         drop(tables);
-        self.signals.finish(finished);
+        self.signals.finish(&finished);
         answer(Ok(Turned { settled, claims, next, cancels }))
     }
 
@@ -573,7 +579,7 @@ impl Upkeep for MemoryStore {
         let acted = ids.iter().map(|id| tables.act(action, *id, &self.retention, now)).collect();
         drop(tables);
         self.signals.wake();
-        self.signals.finish(ids);
+        self.signals.finish(&ids);
         answer(Ok(acted))
     }
 }

@@ -20,6 +20,9 @@ mod ballast;
 mod cancel;
 mod fault;
 mod inspect;
+mod key;
+#[cfg(feature = "cli")]
+mod look;
 mod open;
 mod push;
 mod readers;
@@ -32,6 +35,8 @@ mod upkeep;
 mod workers;
 mod writer;
 
+#[cfg(feature = "cli")]
+pub(crate) use look::{SqliteLook, migration};
 use readers::Readers;
 use writer::{Class, Writer};
 

@@ -93,7 +93,10 @@ async fn a_task_in_place_that_is_dropped_is_counted_out() {
     tokio::select! {
         biased;
         _ = stopper.run_task("task", pending::<()>()) => unreachable!("it never ends"),
-        () = yield_now() => assert_eq!(stopper.num_tasks(), 1),
+        () = async {
+            yield_now().await;
+            assert_eq!(stopper.num_tasks(), 1);
+        } => {}
     }
     assert_eq!(stopper.num_tasks(), 0);
     stopper.stop().await;

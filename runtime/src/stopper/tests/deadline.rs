@@ -76,3 +76,12 @@ async fn a_closer_that_does_not_end_is_reported() {
     end.send(()).expect("the closer listens");
     stopper.stopped().await;
 }
+
+#[tokio::test]
+async fn a_task_that_was_admitted_in_time_but_spawned_after_the_deadline_is_cancelled_at_once() {
+    let stopper = Stopper::new();
+    stopper.shared.tasks.abort();
+    let task = stopper.run_async_task("late", pending::<()>()).expect("admitted");
+    assert!(task.await.expect_err("aborted").is_cancelled());
+    stopper.stop().await;
+}

@@ -21,7 +21,7 @@ async fn a_stop_whose_caller_gave_up_goes_on_by_itself() {
     stopper.run_async_task("task", ended).expect("admitted");
     {
         let mut stop = pin!(stopper.stop());
-        poll_fn(|cx| Poll::Ready(assert!(stop.as_mut().poll(cx).is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(stop.as_mut().poll(cx).is_pending())).await);
     }
     end.send(()).expect("the task listens");
     stopper.stopped().await;
@@ -31,7 +31,7 @@ async fn a_stop_whose_caller_gave_up_goes_on_by_itself() {
 async fn a_stop_that_is_kept_but_never_polled_again_holds_up_nobody() {
     let stopper = Stopper::new();
     let mut idle = pin!(stopper.stop());
-    poll_fn(|cx| Poll::Ready(assert!(idle.as_mut().poll(cx).is_pending()))).await;
+    assert!(poll_fn(|cx| Poll::Ready(idle.as_mut().poll(cx).is_pending())).await);
     stopper.stop().await;
     idle.await;
 }

@@ -11,7 +11,7 @@ use crate::stopper::{Life, Stopper};
 async fn a_stop_blocks_while_a_task_runs_and_returns_once_it_ends_while_quiescing_fires_at_once() {
     let stopper = Stopper::new();
     let (end, ended) = oneshot::channel::<()>();
-    let task = stopper.run_async_task("task", async move { ended.await }).expect("admitted");
+    let task = stopper.run_async_task("task", ended).expect("admitted");
 
     let mut stop = pin!(stopper.stop());
     assert!(blocks(&mut stop).await);
@@ -58,25 +58,25 @@ async fn three_tasks_that_wait_for_quiescing_all_end_and_stop_returns() {
 async fn stop_called_from_inside_a_task_waits_for_that_task_and_does_not_deadlock_it() {
     let stopper = Stopper::new();
     let (end, ended) = oneshot::channel::<()>();
-    let task = {
-        let inner = stopper.clone();
-        stopper.run_async_task("task", async move {
-            // A wait of its own, as the task that is waited for cannot wait.
-            let stop = {
-                let inner = inner.clone();
-                tokio::spawn(async move { inner.stop().await })
-            };
-            inner.quiescing().await;
-            ended.await.expect("sent");
-            assert!(!inner.is_stopping(), "this task has not ended");
-            stop
-        })
+    let (returned, has_returned) = oneshot::channel::<()>();
+    let inner = stopper.clone();
+    let work = async move {
+        // A wait of its own, as the task that is waited for cannot wait.
+        let caller = inner.clone();
+        tokio::spawn(async move {
+            caller.stop().await;
+            assert!(caller.is_stopped());
+            returned.send(()).expect("heard");
+        });
+        inner.quiescing().await;
+        ended.await.expect("sent");
+        assert!(!inner.is_stopping(), "this task has not ended");
     };
-    let task = task.expect("admitted");
+    let task = stopper.run_async_task("task", work).expect("admitted");
     assert!(blocks(&mut stopper.stopping()).await);
     end.send(()).expect("the task listens");
-    task.await.expect("did not deadlock").await.expect("stop returned");
-    assert!(stopper.is_stopped());
+    task.await.expect("it did not deadlock");
+    has_returned.await.expect("the stop returned");
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,7 +157,8 @@ async fn every_caller_of_stop_returns_at_the_end_and_later_ones_at_once() {
         let mut ran = false;
         move || assert!(!std::mem::replace(&mut ran, true))
     });
-    tokio::join!(stopper.stop(), stopper.stop(), stopper.clone().stop());
+    let clone = stopper.clone();
+    tokio::join!(stopper.stop(), stopper.stop(), clone.stop());
     assert!(stopper.is_stopped());
     stopper.stop().await;
 }

@@ -127,12 +127,3 @@ fn closers_that_are_dropped_without_a_stop_are_complained_of() {
     let messages = recorder.messages();
     assert!(messages.iter().any(|message| message.contains("1 closers never ran")), "{messages:?}");
 }
-
-#[test]
-fn a_name_has_as_many_entries_as_call_sites_and_no_more() {
-    let stopper = Stopper::new();
-    for _ in 0..1000 {
-        drop(stopper.admit("same").expect("admitted"));
-    }
-    assert_eq!(stopper.shared.tasks.cells(), 1);
-}

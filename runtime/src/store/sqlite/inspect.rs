@@ -1,8 +1,9 @@
 //! Reads for people, on a connection of their own.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use super::fault::fault;
+use super::key;
 use crate::error::Result;
 use crate::outcome::Hold;
 use crate::store::{Count, Filter, Order, TaskRecord, WorkerId, WorkerRecord};
@@ -14,26 +15,26 @@ const COLUMNS: &str =
     hold, error, options, payload, result";
 
 pub(super) fn get(connection: &Connection, ids: &[TaskId]) -> Result<Vec<Option<TaskRecord>>> {
-    let sql = format!("SELECT {COLUMNS} FROM delay_task WHERE id = ?1");
-    (|| {
+    let sql = format!("SELECT {COLUMNS} FROM delay_task WHERE seq = ?1 AND id = ?2");
+    let get = |id: &TaskId| {
+        let Some(row) = key::find(connection, *id)? else { return Ok(None) };
         let mut statement = connection.prepare_cached(&sql)?;
-        ids.iter()
-            .map(|id| statement.query_row([id.as_bytes()], read_record).optional())
-            .collect::<rusqlite::Result<Vec<_>>>()
-    })()
-    .map_err(|error| fault("read tasks", error))
+        statement.query_row(params![row, id.as_bytes()], read_record).optional()
+    };
+    ids.iter().map(get).collect::<rusqlite::Result<_>>().map_err(|error| fault("read tasks", error))
 }
 
 pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<TaskRecord>> {
     let mut conditions = vec!["1".to_owned()];
+    if let Some(state) = filter.state {
+        // Spelled out, not bound: only so can the index of the state be used.
+        conditions.push(format!("state = {}", state as i64));
+    }
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
     let mut add = |condition: &str, value: Box<dyn ToSql>| {
         values.push(value);
         conditions.push(condition.replace('?', &format!("?{}", values.len())));
     };
-    if let Some(state) = filter.state {
-        add("state = ?", Box::new(state as i64));
-    }
     if let Some(queue) = &filter.queue {
         add("queue = ?", Box::new(queue.clone()));
     }
@@ -44,14 +45,15 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<TaskR
         add("substr(payload, 1, length(?)) = ?", Box::new(prefix.clone()));
     }
     let (direction, beyond) = match filter.order {
-        Order::OldestFirst => ("ASC", "id > ?"),
-        Order::NewestFirst => ("DESC", "id < ?"),
+        Order::OldestFirst => ("ASC", "seq > ?"),
+        Order::NewestFirst => ("DESC", "seq < ?"),
     };
     if let Some(id) = filter.beyond {
-        add(beyond, Box::new(*id.as_bytes()));
+        let row = key::find(connection, id).map_err(|error| fault("list tasks", error))?;
+        add(beyond, Box::new(row.unwrap_or_else(|| key::own_key(id))));
     }
     let sql = format!(
-        "SELECT {COLUMNS} FROM delay_task WHERE {} ORDER BY id {direction} LIMIT {}",
+        "SELECT {COLUMNS} FROM delay_task WHERE {} ORDER BY seq {direction} LIMIT {}",
         conditions.join(" AND "),
         filter.limit
     );

@@ -50,14 +50,14 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
+pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| fault("open the store", error).at(path))?;
     connection.busy_timeout(BUSY).map_err(|error| fault("set the busy timeout", error))?;
     Ok(connection)
 }
 
-fn check_library() -> Result<()> {
+pub(super) fn check_library() -> Result<()> {
     let version = rusqlite::version_number();
     if version >= OLDEST_SQLITE {
         return Ok(());
@@ -70,7 +70,7 @@ fn check_library() -> Result<()> {
     Err(Error::new(Kind::Other, text))
 }
 
-fn check_path(path: &Path) -> Result<()> {
+pub(super) fn check_path(path: &Path) -> Result<()> {
     let refuse = |what: String| Err(Error::new(Kind::Unreadable, what));
     if path.as_os_str().is_empty() {
         return refuse("the store URL names no file: write for example `sqlite:jobs.db`".to_owned());
@@ -114,7 +114,7 @@ fn create_private(path: &Path) -> Result<()> {
 }
 
 /// Whose database is it? Looked at before anything is written.
-fn inspect(connection: &Connection, options: &SqliteOptions) -> Result<()> {
+pub(super) fn inspect(connection: &Connection, options: &SqliteOptions) -> Result<()> {
     let path = &options.path;
     let foreign = schema::foreign_tables(connection).map_err(|error| error.at(path))?;
     match schema::version(connection).map_err(|error| error.at(path))? {
@@ -136,7 +136,7 @@ fn inspect(connection: &Connection, options: &SqliteOptions) -> Result<()> {
 
 impl Error {
     /// The same error, naming the file.
-    fn at(self, path: &Path) -> Self {
+    pub(super) fn at(self, path: &Path) -> Self {
         let text = format!("{}: {self}", path.display());
         match std::error::Error::source(&self) {
             Some(source) => Self::with_source(self.kind(), text, source.to_string()),

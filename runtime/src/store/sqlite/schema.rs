@@ -8,9 +8,10 @@ use crate::error::{Error, Kind, Result};
 
 /// One script per version; a database at version `n` has had the first `n`. Never edit one that was released.
 const MIGRATIONS: &[&str] = &["
--- Clustered by id: ids rise with time, so adding appends, and rows of one batch are neighbours.
+-- Clustered by time: seq is made from the id (see key.rs), so adding appends, and rows of one batch are neighbours.
 CREATE TABLE delay_task(
-  id BLOB NOT NULL PRIMARY KEY,
+  seq INTEGER PRIMARY KEY,
+  id BLOB NOT NULL,
   state INTEGER NOT NULL,              -- TaskState
   priority INTEGER NOT NULL,
   attempt INTEGER NOT NULL DEFAULT 0,
@@ -31,15 +32,14 @@ CREATE TABLE delay_task(
   payload BLOB NOT NULL,
   error TEXT,
   result BLOB
-) STRICT, WITHOUT ROWID;
--- The claim walks this one; the eta of a ready task has passed.
-CREATE INDEX delay_task_ready ON delay_task(queue, priority, eta, id) WHERE state = 0;
+) STRICT;
+-- The claim walks this one; the eta of a ready task has passed. No index holds finished tasks: writing one for each
+-- would cost more than the walk that removes them in time.
+CREATE INDEX delay_task_ready ON delay_task(queue, priority, eta) WHERE state = 0;
 -- Promotion walks this one.
 CREATE INDEX delay_task_scheduled ON delay_task(eta) WHERE state = 1;
 -- Taking a dead worker's tasks back walks this one.
 CREATE INDEX delay_task_running ON delay_task(worker) WHERE state = 2;
--- Pruning walks this one.
-CREATE INDEX delay_task_expires ON delay_task(expires) WHERE expires IS NOT NULL;
 
 -- Names that are taken: by a pending task, or until the tombstone's time.
 CREATE TABLE delay_name(
@@ -64,6 +64,11 @@ CREATE TABLE delay_worker(
 -- Running tasks that somebody wants cancelled; nearly always empty.
 CREATE TABLE delay_cancel(id BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
 "];
+
+const META: &str = "CREATE TABLE IF NOT EXISTS delay_meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL)
+  STRICT, WITHOUT ROWID";
+
+const SET_VERSION: &str = "INSERT OR REPLACE INTO delay_meta VALUES('schema', ?1)";
 
 /// The version that this code reads and writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -107,21 +112,30 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
         return Err(newer(from));
     }
     let migrated = (|| {
-        transaction.execute_batch(
-            "CREATE TABLE IF NOT EXISTS delay_meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-        )?;
-        for script in &MIGRATIONS[usize::try_from(from).unwrap_or(0)..] {
+        transaction.execute_batch(META)?;
+        for script in pending(from) {
             transaction.execute_batch(script)?;
         }
-        transaction.execute("INSERT OR REPLACE INTO delay_meta VALUES('schema', ?1)", [VERSION])
+        transaction.execute(SET_VERSION, [VERSION])
     })();
     migrated.map_err(|error| fault("bring the tables up to date", error))?;
     transaction.commit().map_err(|error| fault("commit the migration", error))
 }
 
 /// The scripts that a database at `from` still needs.
-pub(super) fn pending(from: Option<i64>) -> &'static [&'static str] {
-    &MIGRATIONS[usize::try_from(from.unwrap_or(0)).unwrap_or(0).min(MIGRATIONS.len())..]
+fn pending(from: i64) -> &'static [&'static str] {
+    &MIGRATIONS[usize::try_from(from).unwrap_or(0).min(MIGRATIONS.len())..]
+}
+
+/// What [`migrate`] would run on a database at `from`, as one script; nothing if there is nothing to do.
+#[cfg(feature = "cli")]
+pub(super) fn script(from: Option<i64>) -> Option<String> {
+    if from == Some(VERSION) {
+        return None;
+    }
+    let scripts = pending(from.unwrap_or(0)).concat();
+    let set_version = SET_VERSION.replace("?1", &VERSION.to_string());
+    Some(format!("BEGIN IMMEDIATE;\n{META};\n{scripts}{set_version};\nCOMMIT;\n"))
 }
 
 /// The error for tables that a newer version made.

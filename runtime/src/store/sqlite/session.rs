@@ -24,6 +24,8 @@ pub(super) struct Session {
     pub(super) now: Timestamp,
     /// Counts claims, so that no queue is always served first.
     pub(super) claims: usize,
+    /// How far the pruner has come round the table.
+    pub(super) hand: i64,
     /// To be signalled after the commit.
     pub(super) wake: bool,
     pub(super) finished: Vec<TaskId>,
@@ -42,6 +44,7 @@ impl Session {
             alive: Alive::new(&path),
             now: clock.now(),
             claims: 0,
+            hand: i64::MIN,
             wake: false,
             finished: Vec::new(),
             ballast: Ballast::new(&path),
@@ -79,7 +82,8 @@ impl Session {
             self.signals.wake();
         }
         if !self.finished.is_empty() {
-            self.signals.finish(self.finished.drain(..));
+            self.signals.finish(&self.finished);
+            self.finished.clear();
         }
         Ok(())
     }

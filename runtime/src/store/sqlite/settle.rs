@@ -11,15 +11,18 @@ use crate::task::{TaskId, TaskState};
 
 const FINISH: &str =
     "UPDATE delay_task SET state = ?3, finished = ?4, expires = ?5, error = coalesce(?6, error),
-    result = ?7, worker = NULL, started = 0 WHERE id = ?1 AND epoch = ?2 AND state = 2";
+    result = ?7, worker = NULL, started = 0 WHERE seq = ?8 AND id = ?1 AND epoch = ?2 AND state = 2";
 
-const WAIT: &str = "UPDATE delay_task SET state = ?3, eta = coalesce(?4, eta), attempt = max(0, attempt - ?5),
-    error = coalesce(?6, error), hold = ?7, worker = NULL, started = 0 WHERE id = ?1 AND epoch = ?2 AND state = 2";
+const WAIT: &str =
+    "UPDATE delay_task SET state = ?3, eta = coalesce(?4, eta), attempt = max(0, attempt - ?5),
+    error = coalesce(?6, error), hold = ?7, worker = NULL, started = 0
+    WHERE seq = ?8 AND id = ?1 AND epoch = ?2 AND state = 2";
 
 const BURY_NAME: &str = "UPDATE delay_name SET until = ?2 WHERE id = ?1
-    AND (queue, name) = (SELECT queue, name FROM delay_task WHERE id = ?1)";
+    AND (queue, name) = (SELECT queue, name FROM delay_task WHERE seq = ?3)";
 
-const START: &str = "UPDATE delay_task SET started = 1 WHERE id = ?1 AND epoch = ?2 AND state = 2";
+const START: &str =
+    "UPDATE delay_task SET started = 1 WHERE seq = ?3 AND id = ?1 AND epoch = ?2 AND state = 2";
 
 /// What a settlement does to a task that will run again.
 struct Wait<'a> {
@@ -71,29 +74,29 @@ impl Session {
         error: Option<&str>,
         value: Option<&[u8]>,
     ) -> Result<Settled> {
-        let Fence { id, epoch, named } = settlement.fence;
+        let Fence { id, epoch, named, row } = settlement.fence;
         let keep = self.retention.keep(&settlement.transition).unwrap_or_default();
         let now = self.now.as_micros();
         let expires = self.now.after(keep).as_micros();
         let changed = self
             .statement(FINISH)?
-            .execute(params![id.as_bytes(), epoch, state as i64, now, expires, error, value])
+            .execute(params![id.as_bytes(), epoch, state as i64, now, expires, error, value, row])
             .map_err(|error| fault("finish a task", error))?;
         if changed == 0 {
             return Ok(Settled::Stale);
         }
         if named {
-            self.bury_name(id)?;
+            self.bury_name(id, row)?;
         }
         self.finished.push(id);
         Ok(Settled::Applied)
     }
 
     /// Starts the tombstone time of a finished task's name.
-    pub(super) fn bury_name(&self, id: TaskId) -> Result<()> {
+    pub(super) fn bury_name(&self, id: TaskId, row: i64) -> Result<()> {
         let until = self.now.after(self.retention.tombstone).as_micros();
         self.statement(BURY_NAME)?
-            .execute(params![id.as_bytes(), until])
+            .execute(params![id.as_bytes(), until, row])
             .map(drop)
             .map_err(|error| fault("keep a task's name", error))
     }
@@ -108,7 +111,8 @@ impl Session {
                 wait.eta,
                 wait.give_back,
                 wait.error,
-                wait.hold
+                wait.hold,
+                fence.row
             ])
             .map_err(|error| fault("put a task back", error))?;
         self.wake |= changed > 0 && wait.state != TaskState::Held;
@@ -122,7 +126,7 @@ impl Session {
             .iter()
             .map(|fence| {
                 let changed = statement
-                    .execute(params![fence.id.as_bytes(), fence.epoch])
+                    .execute(params![fence.id.as_bytes(), fence.epoch, fence.row])
                     .map_err(|error| fault("note a start", error))?;
                 Ok(if changed == 0 { Settled::Stale } else { Settled::Applied })
             })

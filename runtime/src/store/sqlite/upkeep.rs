@@ -13,13 +13,18 @@ use crate::store::{Rescue, UpkeepRules, Upkept, WorkerId, crash_text};
 /// the first time that a process dies under it; from then on its starts are noted before they happen.
 const TAKE_BACK: &str = "UPDATE delay_task SET state = 0, worker = NULL, attempt = max(0, attempt - 1),
     crashes = crashes + (started = 1 OR crashes = 0), started = 0 WHERE state = 2 AND worker = ?1
-    RETURNING id, crashes";
+    RETURNING seq, crashes";
 
-const QUARANTINE: &str = "UPDATE delay_task SET state = 3, hold = ?2, error = ?3 WHERE id = ?1";
+const QUARANTINE: &str = "UPDATE delay_task SET state = 3, hold = ?2, error = ?3 WHERE seq = ?1";
 
-/// Walks `delay_task_expires`.
-const PRUNE: &str = "DELETE FROM delay_task
-    WHERE id IN (SELECT id FROM delay_task WHERE expires <= ?1 ORDER BY expires LIMIT ?2)";
+/// The pruner's hand goes round the table and looks at so many rows at a time.
+const LOOK: &str =
+    "SELECT max(seq), count(*) FROM (SELECT seq FROM delay_task WHERE seq > ?1 ORDER BY seq LIMIT ?2)";
+
+const PRUNE: &str = "DELETE FROM delay_task WHERE seq > ?1 AND seq <= ?2 AND expires <= ?3";
+
+/// The most looks per call: bounds how long the writer is kept from its work where there is little to remove.
+const LOOKS: usize = 8;
 
 const PRUNE_NAMES: &str = "DELETE FROM delay_name
     WHERE (queue, name) IN (SELECT queue, name FROM delay_name WHERE until <= ?1 LIMIT ?2)";
@@ -28,8 +33,8 @@ impl Session {
     pub(super) fn upkeep(&mut self, rules: &UpkeepRules) -> Result<Upkept> {
         let promoted = self.promote(rules.batch)?;
         let (rescued, quarantined) = self.rescue(rules)?;
-        let pruned = self.prune(PRUNE, rules.batch)?;
-        self.prune(PRUNE_NAMES, rules.batch)?;
+        let pruned = self.prune(rules.batch)?;
+        self.prune_names(rules.batch)?;
         self.wake |= promoted + rescued > 0;
         let more = promoted.max(pruned) >= rules.batch as u64;
         Ok(Upkept { promoted, rescued, quarantined, pruned, more })
@@ -54,15 +59,15 @@ impl Session {
     }
 
     fn take_back(&mut self, worker: WorkerId, max_crashes: u32) -> Result<(u64, u64)> {
-        let taken: Vec<([u8; 16], u32)> = self
+        let taken: Vec<(i64, u32)> = self
             .statement(TAKE_BACK)?
             .query_map([worker.0], |row| Ok((row.get(0)?, row.get(1)?)))
             .and_then(Iterator::collect)
             .map_err(|error| fault("take a dead worker's tasks back", error))?;
         let mut quarantined = 0;
-        for (id, crashes) in taken.iter().filter(|(_, crashes)| *crashes >= max_crashes) {
+        for (row, crashes) in taken.iter().filter(|(_, crashes)| *crashes >= max_crashes) {
             self.statement(QUARANTINE)?
-                .execute(params![id, Hold::Crashes as i64, crash_text(*crashes)])
+                .execute(params![row, Hold::Crashes as i64, crash_text(*crashes)])
                 .map_err(|error| fault("hold a task", error))?;
             quarantined += 1;
         }
@@ -76,10 +81,38 @@ impl Session {
         Ok((taken.len() as u64, quarantined))
     }
 
-    fn prune(&self, sql: &str, limit: usize) -> Result<u64> {
-        self.statement(sql)?
-            .execute(params![self.now.as_micros(), limit as i64])
-            .map(|pruned| pruned as u64)
-            .map_err(|error| fault("remove what was kept long enough", error))
+    /// Removes what has been kept long enough. In a large table it may take the hand minutes to come by.
+    fn prune(&mut self, batch: usize) -> Result<u64> {
+        let mut pruned = 0;
+        for _ in 0..LOOKS {
+            let (last, seen) = self.look(batch)?;
+            let Some(last) = last else {
+                self.hand = i64::MIN;
+                break;
+            };
+            let deleted = self
+                .statement(PRUNE)?
+                .execute(params![self.hand, last, self.now.as_micros()])
+                .map_err(|error| fault("remove what was kept long enough", error))?;
+            pruned += deleted as u64;
+            self.hand = if seen < batch as i64 { i64::MIN } else { last };
+            if self.hand == i64::MIN || pruned >= batch as u64 {
+                break;
+            }
+        }
+        Ok(pruned)
+    }
+
+    fn look(&self, batch: usize) -> Result<(Option<i64>, i64)> {
+        self.statement(LOOK)?
+            .query_row(params![self.hand, batch as i64], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(|error| fault("look for what was kept long enough", error))
+    }
+
+    fn prune_names(&self, batch: usize) -> Result<()> {
+        self.statement(PRUNE_NAMES)?
+            .execute(params![self.now.as_micros(), batch as i64])
+            .map(drop)
+            .map_err(|error| fault("remove names whose time is over", error))
     }
 }

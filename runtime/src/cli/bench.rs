@@ -1,0 +1,317 @@
+//! `delay bench`: how fast this machine, this disk and this store are, and how far from the floor: a bare loop on the
+//! same disk in the same run (`--floor`). Rates are medians over rounds in which both take turns, for other programs
+//! may be at work beside us.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use tokio::sync::{Notify, mpsc};
+
+use crate::call::Call;
+use crate::client::{Client, Enqueue as _};
+use crate::error::{Error, Kind, Result};
+use crate::handler::{Attempt, Returned};
+use crate::registry::{Function, Options, Place, Registration, Registry};
+use crate::runtime::Runtime;
+
+
+mod floor;
+mod usage;
+
+/// What to measure.
+#[derive(Clone, Debug, clap::Args)]
+pub struct BenchArgs {
+    /// Tasks in the backlog that is drained, and at most so many per enqueueing round.
+    #[arg(long, default_value_t = 100_000)]
+    pub tasks: usize,
+    /// Producers that each wait for durability.
+    #[arg(long, default_value_t = 16)]
+    pub producers: usize,
+    /// Tasks that run at once.
+    #[arg(long, default_value_t = 100)]
+    pub concurrency: usize,
+    /// Bytes of the argument of each task.
+    #[arg(long, default_value_t = 100)]
+    pub payload: usize,
+    /// Rounds; the median counts.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: usize,
+    /// Also runs a bare group-commit loop on the same disk, and gives its figures with the prefix `floor_`.
+    #[arg(long)]
+    pub floor: bool,
+}
+
+/// How long a round of enqueueing lasts, unless it runs out of tasks before.
+const ROUND: Duration = Duration::from_secs(2);
+
+/// Tasks per batch.
+const BATCH: usize = 1000;
+
+/// The figures of one contestant.
+#[derive(Clone, Debug, Default)]
+struct Figures {
+    enqueue_1: Vec<f64>,
+    enqueue_p: Vec<f64>,
+    enqueue_batch: Vec<f64>,
+    drain: Vec<f64>,
+    /// Milliseconds.
+    latency: Vec<f64>,
+    cpu_s: f64,
+    rss_mb: f64,
+}
+
+/// Measures, and gives one flat object.
+///
+/// # Errors
+/// If the store cannot be opened, holds tasks already, or fails on the way.
+pub async fn bench(url: &str, args: &BenchArgs) -> Result<Value> {
+    let durability = if url.contains("durability=process") { "process" } else { "disk" };
+    let mut ours = Figures::default();
+    let mut bare = Figures::default();
+    for _ in 0..args.rounds.max(1) {
+        if args.floor {
+            let before = usage::cpu_seconds();
+            floor::round(url, args, &mut bare).await?;
+            bare.cpu_s += usage::cpu_seconds() - before;
+            bare.rss_mb = bare.rss_mb.max(usage::peak_rss_mb());
+        }
+        usage::reset_peak_rss();
+        let before = usage::cpu_seconds();
+        round(url, args, &mut ours).await?;
+        ours.cpu_s += usage::cpu_seconds() - before;
+        ours.rss_mb = ours.rss_mb.max(usage::peak_rss_mb());
+    }
+    let mut report = Map::new();
+    report.insert("store".into(), json!(url));
+    report.insert("durability".into(), json!(durability));
+    for (key, value) in [
+        ("tasks", args.tasks),
+        ("producers", args.producers),
+        ("concurrency", args.concurrency),
+        ("payload", args.payload),
+    ] {
+        report.insert(key.into(), json!(value));
+    }
+    ours.report("", &mut report);
+    if args.floor {
+        bare.report("floor_", &mut report);
+    }
+    Ok(Value::Object(report))
+}
+
+impl Figures {
+    fn report(mut self, prefix: &str, report: &mut Map<String, Value>) {
+        let mut put = |key: &str, value: f64| {
+            let rounded = (value * 1000.0).round() / 1000.0;
+            report.insert(format!("{prefix}{key}"), json!(rounded));
+        };
+        put("enqueue_1", percentile(&mut self.enqueue_1, 0.5).round());
+        put("enqueue_p", percentile(&mut self.enqueue_p, 0.5).round());
+        put("enqueue_batch", percentile(&mut self.enqueue_batch, 0.5).round());
+        put("drain", percentile(&mut self.drain, 0.5).round());
+        put("latency_p50_ms", percentile(&mut self.latency, 0.5));
+        put("latency_p99_ms", percentile(&mut self.latency, 0.99));
+        put("cpu_s", self.cpu_s);
+        put("rss_mb", self.rss_mb);
+    }
+}
+
+fn percentile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1);
+    values.get((last as f64 * share).round() as usize).copied().unwrap_or(0.0)
+}
+
+/// Runs `work` again and again until the round is over; `work` says how many tasks it has done.
+async fn rate(limit: usize, mut work: impl AsyncFnMut() -> Result<usize>) -> Result<f64> {
+    let begin = Instant::now();
+    let mut done = 0;
+    while done < limit && begin.elapsed() < ROUND {
+        done += work().await?;
+    }
+    Ok(done as f64 / begin.elapsed().as_secs_f64())
+}
+
+/// The same by many producers at once.
+async fn rate_of_many<F>(producers: usize, limit: usize, start: impl Fn() -> F) -> Result<f64>
+where
+    F: AsyncFnOnceSend,
+{
+    let begin = Instant::now();
+    let left = Arc::new(AtomicUsize::new(limit));
+    let running: Vec<_> = (0..producers.max(1)).map(|_| tokio::spawn(start().run(Arc::clone(&left), begin))).collect();
+    let mut done = 0;
+    for producer in running {
+        done += producer.await.map_err(|error| Error::with_source(Kind::Other, "a producer died", error))??;
+    }
+    Ok(done as f64 / begin.elapsed().as_secs_f64())
+}
+
+/// A producer: adds one task after the other while there is time and `left` is not used up.
+trait AsyncFnOnceSend {
+    fn run(self, left: Arc<AtomicUsize>, begin: Instant) -> impl Future<Output = Result<usize>> + Send + 'static;
+}
+
+/// Whether a producer goes on; takes one of what is left.
+fn goes_on(left: &AtomicUsize, begin: Instant) -> bool {
+    let take = |left: usize| left.checked_sub(1);
+    begin.elapsed() < ROUND && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+}
+
+// ---- ours
+
+/// The function that does nothing, and says when.
+struct Noop;
+
+/// What its attempts tell: how many have begun, and when the last one did.
+#[derive(Debug)]
+struct Begun {
+    count: AtomicUsize,
+    goal: AtomicUsize,
+    reached: Notify,
+    times: Option<mpsc::UnboundedSender<Instant>>,
+}
+
+impl Function for Noop {
+    type Value = ();
+
+    fn registration() -> &'static Registration {
+        static REGISTRATION: Registration = Registration {
+            function: "global:delay-bench",
+            aliases: &[],
+            place: Place { package: "delay-func", version: "", file: file!(), line: line!() },
+            known_path: true,
+            parameters: &["text: String"],
+            states: &[],
+            options: Options::DEFAULT,
+            start: |ctx, mut arguments| {
+                let _text: String = arguments.required("text")?;
+                arguments.finish()?;
+                Ok(Attempt::future(async move {
+                    crate::context::state::<Arc<Begun>>(&ctx).one();
+                    Returned::value(())
+                }))
+            },
+        };
+        &REGISTRATION
+    }
+}
+
+impl Begun {
+    fn one(&self) {
+        if let Some(times) = &self.times {
+            let _ = times.send(Instant::now());
+        }
+        // AcqRel: who sees the goal reached sees what the attempts did.
+        if self.count.fetch_add(1, Ordering::AcqRel) + 1 == self.goal.load(Ordering::Acquire) {
+            self.reached.notify_one();
+        }
+    }
+}
+
+fn call(text: &str) -> crate::call::TaskBuilder<()> {
+    Call::of::<Noop>().argument("text", text).task()
+}
+
+struct Producer {
+    client: Client,
+    text: Arc<str>,
+}
+
+impl AsyncFnOnceSend for Producer {
+    async fn run(self, left: Arc<AtomicUsize>, begin: Instant) -> Result<usize> {
+        let mut done = 0;
+        while goes_on(&left, begin) {
+            call(&self.text).add(&self.client).await?;
+            done += 1;
+        }
+        Ok(done)
+    }
+}
+
+async fn round(url: &str, args: &BenchArgs, figures: &mut Figures) -> Result<()> {
+    let text: Arc<str> = "x".repeat(args.payload).into();
+    let registry = Registry::of(&[Noop::registration()])?;
+    let (times, mut started) = mpsc::unbounded_channel();
+    let begun = |goal, times| {
+        let (count, goal) = (AtomicUsize::new(0), AtomicUsize::new(goal));
+        Arc::new(Begun { count, goal, reached: Notify::new(), times })
+    };
+    let open = async |begun: &Arc<Begun>| -> Result<Runtime> {
+        let builder = Runtime::builder(url).registry(registry).state(Arc::clone(begun));
+        builder.concurrency(args.concurrency).build().await
+    };
+
+    // Enqueueing, into a store that nobody serves.
+    let rt = open(&begun(0, None)).await?;
+    check_empty(rt.client()).await?;
+    let client = rt.client();
+    figures.enqueue_1.push(
+        rate(args.tasks, async || {
+            call(&text).add(client).await?;
+            Ok(1)
+        })
+        .await?,
+    );
+    let producer = || Producer { client: client.clone(), text: Arc::clone(&text) };
+    figures.enqueue_p.push(rate_of_many(args.producers, args.tasks, producer).await?);
+    clear(&rt, url).await?;
+
+    // The backlog: batches, which are measured, too.
+    let rt = open(&begun(args.tasks, None)).await?;
+    let begin = Instant::now();
+    let mut added = 0;
+    while added < args.tasks {
+        let batch = BATCH.min(args.tasks - added);
+        added += rt.client().add_all((0..batch).map(|_| call(&text))).await?.len();
+    }
+    figures.enqueue_batch.push(added as f64 / begin.elapsed().as_secs_f64());
+    rt.stop().await?;
+
+    // Drained by a process that finds it.
+    let counter = begun(args.tasks, None);
+    let rt = open(&counter).await?;
+    let begin = Instant::now();
+    rt.start().await?;
+    counter.reached.notified().await;
+    wait_until_ended(rt.client(), args.tasks).await;
+    figures.drain.push(args.tasks as f64 / begin.elapsed().as_secs_f64());
+    clear(&rt, url).await?;
+
+    // One task at a time, on a worker that has nothing else to do.
+    let rt = open(&begun(usize::MAX, Some(times))).await?;
+    rt.start().await?;
+    for round in 1..=args.tasks.min(200) {
+        let begin = Instant::now();
+        call(&text).add(&rt).await?;
+        if let Some(start) = started.recv().await {
+            figures.latency.push(start.saturating_duration_since(begin).as_secs_f64() * 1000.0);
+        }
+        // The worker settles and goes idle again.
+        wait_until_ended(rt.client(), round).await;
+    }
+    clear(&rt, url).await
+}
+
+/// A task is done when it is settled, not when it has begun.
+async fn wait_until_ended(client: &Client, tasks: usize) {
+    while client.store().signals().ended() < tasks as u64 {
+        tokio::time::sleep(Duration::from_micros(500)).await;
+    }
+}
+
+async fn check_empty(client: &Client) -> Result<()> {
+    if client.store().counts().await?.is_empty() {
+        return Ok(());
+    }
+    let text = "the store holds tasks already, and a benchmark fills and empties it: name one that is not in use";
+    Err(Error::new(Kind::InvalidOption, text))
+}
+
+/// Leaves an empty store behind.
+async fn clear(rt: &Runtime, url: &str) -> Result<()> {
+    rt.stop().await?;
+    crate::schemes::remove(url)
+}

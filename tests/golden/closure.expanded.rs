@@ -1,0 +1,63 @@
+/// Queues calls of [`static@GREET`].
+///
+/// Says hello.
+pub struct Greet;
+/// Says hello.
+pub static GREET: Greet = Greet;
+impl Greet {
+    /// Queues one call of [`static@GREET`]; it is stored durably when this returns.
+    pub async fn call(
+        &self,
+        ctx: impl ::delay::Enqueue,
+        name: String,
+    ) -> ::delay::Result<::delay::Handle<()>> {
+        self.task(name).add(ctx).await
+    }
+    /// A call of [`static@GREET`] whose options can be set before it is added.
+    pub fn task(&self, name: String) -> ::delay::TaskBuilder<()> {
+        ::delay::__private::Call::of::<Self>().argument("name", &name).task()
+    }
+}
+impl ::delay::Function for Greet {
+    type Value = ();
+    fn registration() -> &'static ::delay::__private::Registration {
+        #[allow(clippy::print_stdout)]
+        async fn greet(ctx: &Context, name: String) -> Result<(), MailError> {
+            println!("hello, {name}");
+            Ok(())
+        }
+        #[cfg_attr(
+            not(test),
+            unsafe(
+                export_name = "delay_func_key.app$2Fsrc$2Fmail.rs$3Agreet.app.lib.0.1.0"
+            )
+        )]
+        static REGISTRATION: ::delay::__private::Registration = ::delay::__private::Registration {
+            function: "app/src/mail.rs:greet",
+            aliases: &[],
+            place: ::delay::__private::Place {
+                package: "app",
+                version: "0.1.0",
+                file: "src/mail.rs",
+                line: 12,
+            },
+            known_path: true,
+            parameters: &["name: String"],
+            states: &[],
+            options: ::delay::__private::Options::DEFAULT,
+            start: |ctx, mut arguments| {
+                let name: String = arguments.required("name")?;
+                arguments.finish()?;
+                ::core::result::Result::Ok(
+                    ::delay::__private::Attempt::future(async move {
+                        ::delay::__private::Returned::result(greet(&ctx, name).await)
+                    }),
+                )
+            },
+        };
+        &REGISTRATION
+    }
+}
+::delay::__private::inventory::submit! {
+    ::delay::__private::Entry(< Greet as ::delay::Function > ::registration)
+}

@@ -1,0 +1,97 @@
+async fn resize(
+    ctx: &Context,
+    file: String,
+    title: Option<String>,
+    quality: u8,
+    sizes: &[u32],
+    tags: Vec<String>,
+) {
+    draw(ctx, file, title, quality, sizes, tags).await;
+}
+/// Queues calls of [`resize()`].
+struct Resize;
+impl Resize {
+    /// Queues one call of [`resize()`]; it is stored durably when this returns.
+    async fn call(
+        ctx: impl ::delay::Enqueue,
+        file: String,
+        title: Option<String>,
+        quality: u8,
+        sizes: &[u32],
+        tags: impl ::core::iter::IntoIterator<Item = String>,
+    ) -> ::delay::Result<::delay::Handle<()>> {
+        Self::task(file, title, quality, sizes, tags).add(ctx).await
+    }
+    /// A call of [`resize()`] whose options can be set before it is added.
+    fn task(
+        file: String,
+        title: Option<String>,
+        quality: u8,
+        sizes: &[u32],
+        tags: impl ::core::iter::IntoIterator<Item = String>,
+    ) -> ::delay::TaskBuilder<()> {
+        ::delay::__private::Call::of::<Self>()
+            .argument("file", &file)
+            .argument("title", &title)
+            .argument("quality", &quality)
+            .argument("sizes", sizes)
+            .rest("tags", tags)
+            .task()
+    }
+}
+impl ::delay::Function for Resize {
+    type Value = ();
+    fn registration() -> &'static ::delay::__private::Registration {
+        #[cfg_attr(
+            not(test),
+            unsafe(
+                export_name = "delay_func_key.app$2Fsrc$2Fmail.rs$3Aresize.app.lib.0.1.0"
+            )
+        )]
+        static REGISTRATION: ::delay::__private::Registration = ::delay::__private::Registration {
+            function: "app/src/mail.rs:resize",
+            aliases: &[],
+            place: ::delay::__private::Place {
+                package: "app",
+                version: "0.1.0",
+                file: "src/mail.rs",
+                line: 12,
+            },
+            known_path: true,
+            parameters: &[
+                "file: String",
+                "title: Option<String>",
+                "quality: u8",
+                "sizes: &[u32]",
+                "tags: Vec<String>",
+            ],
+            states: &[],
+            options: ::delay::__private::Options::DEFAULT,
+            start: |ctx, mut arguments| {
+                arguments.rename("image", "file");
+                arguments.rename("picture", "file");
+                arguments.rename("photo", "file");
+                let file: String = arguments.required("file")?;
+                let title: Option<String> = arguments
+                    .optional("title", ::core::default::Default::default)?;
+                let quality: u8 = arguments.optional("quality", || 85)?;
+                let sizes: ::std::vec::Vec<u32> = arguments
+                    .optional("sizes", || vec![320, 640])?;
+                let tags: Vec<String> = arguments
+                    .optional("tags", ::std::vec::Vec::new)?;
+                arguments.finish()?;
+                ::core::result::Result::Ok(
+                    ::delay::__private::Attempt::future(async move {
+                        ::delay::__private::Returned::value(
+                            resize(&ctx, file, title, quality, &sizes, tags).await,
+                        )
+                    }),
+                )
+            },
+        };
+        &REGISTRATION
+    }
+}
+::delay::__private::inventory::submit! {
+    ::delay::__private::Entry(< Resize as ::delay::Function > ::registration)
+}

@@ -1,0 +1,4 @@
+#[delay::main(flavor = "current_thread")]
+async fn main() {
+    work().await;
+}

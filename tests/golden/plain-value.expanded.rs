@@ -1,0 +1,63 @@
+fn count(_ctx: &Context, mut words: Vec<String>) -> usize {
+    words.dedup();
+    words.len()
+}
+/// Queues calls of [`count()`].
+struct Count;
+impl Count {
+    /// Queues one call of [`count()`]; it is stored durably when this returns.
+    async fn call(
+        ctx: impl ::delay::Enqueue,
+        words: Vec<String>,
+    ) -> ::delay::Result<::delay::Handle<usize>> {
+        Self::task(words).add(ctx).await
+    }
+    /// A call of [`count()`] whose options can be set before it is added.
+    fn task(words: Vec<String>) -> ::delay::TaskBuilder<usize> {
+        ::delay::__private::Call::of::<Self>().argument("words", &words).task()
+    }
+}
+impl ::delay::Function for Count {
+    type Value = usize;
+    fn registration() -> &'static ::delay::__private::Registration {
+        use ::delay::__private::PlainValue as _;
+        #[cfg_attr(
+            not(test),
+            unsafe(
+                export_name = "delay_func_key.app$2Fsrc$2Fmail.rs$3Acount.app.lib.0.1.0"
+            )
+        )]
+        static REGISTRATION: ::delay::__private::Registration = ::delay::__private::Registration {
+            function: "app/src/mail.rs:count",
+            aliases: &[],
+            place: ::delay::__private::Place {
+                package: "app",
+                version: "0.1.0",
+                file: "src/mail.rs",
+                line: 12,
+            },
+            known_path: true,
+            parameters: &["words: Vec<String>"],
+            states: &[],
+            options: ::delay::__private::Options {
+                keep_result: ::core::option::Option::Some(
+                    ::core::time::Duration::from_secs(600),
+                ),
+                ..::delay::__private::Options::DEFAULT
+            },
+            start: |ctx, mut arguments| {
+                let words: Vec<String> = arguments.required("words")?;
+                arguments.finish()?;
+                ::core::result::Result::Ok(
+                    ::delay::__private::Attempt::blocking(move || {
+                        ::delay::__private::Plain(count(&ctx, words)).keep()
+                    }),
+                )
+            },
+        };
+        &REGISTRATION
+    }
+}
+::delay::__private::inventory::submit! {
+    ::delay::__private::Entry(< Count as ::delay::Function > ::registration)
+}

@@ -1,0 +1,223 @@
+//! Random stories, told to a store in memory and to a SQLite file side by side: whatever is asked, both answer alike,
+//! and both show the same tasks after each step. `DELAY_PROPTEST_CASES` sets how many stories there are; 64.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use delay::store::{
+    Action, Claim, Enlist, Fence, Filter, Queues, Rescue, Settlement, Store, Turn, Turned, UpkeepRules,
+    WorkerId,
+};
+use delay::{Due, Hold, Kept, Task, TaskId, Timestamp, Transition, VirtualClock};
+use delay_tests::{Backend, Fixture, Memory, Sqlite, task};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::Config;
+
+/// One step. Numbers stand for ids, workers and claims that there have been, in turn.
+#[derive(Clone, Debug)]
+enum Step {
+    Push(Vec<Given>),
+    Enlist(Duration),
+    Turn { worker: usize, settle: Vec<(usize, Transition)>, want: usize, queues: Option<Vec<&'static str>> },
+    Start(Vec<usize>),
+    Beat(usize),
+    Retire(usize),
+    Upkeep { max_crashes: u32, rescue: Rescue },
+    Act(Action, Vec<usize>),
+    Advance(Duration),
+}
+
+#[derive(Clone, Debug)]
+struct Given {
+    id: usize,
+    queue: &'static str,
+    name: Option<&'static str>,
+    due: Due,
+    priority: i16,
+}
+
+/// Few ids, so that the same ones come again.
+const IDS: usize = 10;
+const QUEUES: [&str; 3] = ["a", "b", "c"];
+const START: i64 = 1_500_000_000_000_000;
+const SECOND: Duration = Duration::from_secs(1);
+
+fn lengths() -> impl Strategy<Value = Duration> {
+    select(vec![Duration::ZERO, SECOND, 31 * SECOND, 3600 * SECOND, 7200 * SECOND, 9 * 3600 * SECOND])
+}
+
+fn given() -> impl Strategy<Value = Given> {
+    let due = prop_oneof![
+        4 => Just(Due::Now),
+        1 => lengths().prop_map(Due::In),
+        1 => (0..100_i64).prop_map(|s| Due::At(Timestamp::from_micros(START + s * 1_000_000))),
+    ];
+    let name = prop_oneof![2 => Just(None), 1 => select(vec!["m", "n"]).prop_map(Some)];
+    (0..IDS, select(&QUEUES[..]), name, due, -1..2_i16).prop_map(|(id, queue, name, due, priority)| Given {
+        id,
+        queue,
+        name,
+        due,
+        priority,
+    })
+}
+
+fn transition() -> impl Strategy<Value = Transition> {
+    let text = || "[a-zé\\x00]{0,5}";
+    prop_oneof![
+        Just(Transition::Succeed(None)),
+        (vec(any::<u8>(), 0..4), lengths())
+            .prop_map(|(value, keep)| Transition::Succeed(Some(Kept { value, keep }))),
+        (lengths(), text()).prop_map(|(wait, error)| Transition::Retry { wait, error }),
+        lengths().prop_map(|wait| Transition::Snooze { wait }),
+        Just(Transition::Refund),
+        text().prop_map(|error| Transition::Fail { error }),
+        text().prop_map(|reason| Transition::Cancel { reason }),
+        (select(vec![Hold::UnknownFunction, Hold::Undecodable]), text())
+            .prop_map(|(hold, error)| Transition::Hold { hold, error }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let queues = prop_oneof![3 => Just(None), 1 => vec(select(&QUEUES[..]), 0..3).prop_map(Some)];
+    let turn = (0..4_usize, vec((0..8_usize, transition()), 0..4), 0..5_usize, queues)
+        .prop_map(|(worker, settle, want, queues)| Step::Turn { worker, settle, want, queues });
+    let rescue = select(vec![Rescue::Now, Rescue::Now, Rescue::AfterTheNextBeats]);
+    prop_oneof![
+        4 => vec(given(), 1..4).prop_map(Step::Push),
+        2 => select(vec![30 * SECOND, 1000 * SECOND]).prop_map(Step::Enlist),
+        8 => turn,
+        1 => vec(0..8_usize, 1..3).prop_map(Step::Start),
+        1 => (0..4_usize).prop_map(Step::Beat),
+        1 => (0..4_usize).prop_map(Step::Retire),
+        2 => (1..4_u32, rescue).prop_map(|(max_crashes, rescue)| Step::Upkeep { max_crashes, rescue }),
+        3 => (select(vec![Action::Retry, Action::Cancel, Action::Delete]), vec(0..IDS, 1..3))
+            .prop_map(|(action, ids)| Step::Act(action, ids)),
+        3 => lengths().prop_map(Step::Advance),
+    ]
+}
+
+/// One store, and what a teller of stories has to remember of it.
+struct Told {
+    store: Arc<dyn Store>,
+    workers: Vec<WorkerId>,
+    fences: Vec<Fence>,
+}
+
+impl Told {
+    async fn begin(backend: &dyn Backend, clock: &VirtualClock) -> Self {
+        let store = backend.open(clock.clone(), Fixture::RETENTION).await.expect("the store opens");
+        Self { store, workers: Vec::new(), fences: Vec::new() }
+    }
+
+    fn worker(&self, number: usize) -> WorkerId {
+        // Counted from the newest, so that most turns are those of living workers.
+        let known = self.workers.len();
+        if number < known { self.workers[known - 1 - number] } else { WorkerId(999) }
+    }
+
+    fn fence(&self, number: usize) -> Option<Fence> {
+        self.fences.len().checked_sub(number + 1).map(|index| self.fences[index])
+    }
+
+    /// Does a step and gives the answer as text.
+    async fn tell(&mut self, step: Step) -> String {
+        let store = Arc::clone(&self.store);
+        match step {
+            Step::Push(given) => shown(store.push(given.into_iter().map(Given::task).collect()).await),
+            Step::Enlist(lease) => {
+                let enlist = Enlist { name: "n".to_owned(), lease, functions: vec!["f".to_owned()] };
+                let enlisted = store.enlist(enlist).await;
+                self.workers.extend(enlisted.as_ref().ok());
+                shown(enlisted)
+            }
+            Step::Turn { worker, settle, want, queues } => {
+                let settle = settle.into_iter().filter_map(|(number, transition)| {
+                    Some(Settlement { fence: self.fence(number)?, transition })
+                });
+                let settle = settle.collect();
+                let queues = queues.map_or(Queues::All, |queues| {
+                    Queues::Only(queues.into_iter().map(str::to_owned).collect())
+                });
+                let turned = store.turn(Turn { worker: self.worker(worker), settle, want, queues }).await;
+                if let Ok(turned) = &turned {
+                    self.fences.extend(turned.claims.iter().map(|claim| claim.fence));
+                }
+                shown(turned.map(comparable))
+            }
+            Step::Start(numbers) => {
+                let fences = numbers.into_iter().filter_map(|number| self.fence(number)).collect();
+                shown(store.start(fences).await)
+            }
+            Step::Beat(worker) => shown(store.beat(self.worker(worker)).await),
+            Step::Retire(worker) => shown(store.retire(self.worker(worker)).await),
+            Step::Upkeep { max_crashes, rescue } => {
+                shown(store.upkeep(UpkeepRules { max_crashes, rescue, batch: 1000 }).await)
+            }
+            Step::Act(action, ids) => shown(store.act(action, ids.into_iter().map(id).collect()).await),
+            Step::Advance(_) => String::new(),
+        }
+    }
+
+    /// All that can be seen of the store.
+    async fn seen(&self) -> String {
+        let all = Filter { limit: 100, ..Filter::default() };
+        let mut counts = self.store.counts().await.expect("counts");
+        counts.sort_by(|a, b| (&a.queue, a.state).cmp(&(&b.queue, b.state)));
+        let tasks = self.store.list(all).await.expect("tasks");
+        let workers = self.store.workers().await.expect("workers");
+        format!("{tasks:#?}\n{counts:?}\n{workers:?}")
+    }
+}
+
+impl Given {
+    fn task(self) -> Task {
+        let Self { id: number, queue, name, due, priority } = self;
+        Task { id: id(number), queue: queue.into(), name: name.map(str::to_owned), due, priority, ..task() }
+    }
+}
+
+fn id(number: usize) -> TaskId {
+    let bits = (1_500_000_000_000 + number as u128) << 80 | 0x7 << 76 | 0b10 << 62;
+    TaskId::from_bytes(bits.to_be_bytes())
+}
+
+/// Without what is a store's own affair: where its rows are, and in which order it tells of cancels.
+fn comparable(mut turned: Turned) -> Turned {
+    turned.cancels.sort();
+    let own = |claim: Claim| Claim { fence: Fence { row: 0, ..claim.fence }, ..claim };
+    turned.claims = turned.claims.into_iter().map(own).collect();
+    turned
+}
+
+fn shown<T: Debug>(answer: delay::Result<T>) -> String {
+    format!("{answer:#?}")
+}
+
+async fn tell(story: Vec<Step>) -> Result<(), TestCaseError> {
+    let clock = VirtualClock::new(Timestamp::from_micros(START));
+    let backends = (Memory::fresh(), Sqlite::fresh());
+    let mut memory = Told::begin(&*backends.0, &clock).await;
+    let mut sqlite = Told::begin(&*backends.1, &clock).await;
+    for step in story {
+        if let Step::Advance(by) = step {
+            clock.advance(by);
+        }
+        let answers = (memory.tell(step.clone()).await, sqlite.tell(step.clone()).await);
+        prop_assert_eq!(answers.0, answers.1, "the answers of memory and of SQLite to {:?}", step);
+        let seen = (memory.seen().await, sqlite.seen().await);
+        prop_assert_eq!(seen.0, seen.1, "what memory and SQLite show after {:?}", step);
+    }
+    Ok(())
+}
+
+#[test]
+fn memory_and_sqlite_tell_the_same_story() {
+    let cases = std::env::var("DELAY_PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64);
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    proptest!(config, |(story in vec(step(), 1..60))| runtime.block_on(tell(story))?);
+}

@@ -1,0 +1,159 @@
+//! Every example, run as a person would run it. `checksum` has tests of its own beside this file.
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+mod examples {
+    pub(super) mod program;
+}
+
+use examples::program::{Ended, Running, built, example};
+
+/// Runs an example that ends by itself, in an empty folder.
+fn run(name: &str) -> Ended {
+    let folder = TempDir::new().unwrap();
+    let ended = Running::start(&mut example(name, folder.path())).end();
+    assert!(ended.status.success(), "{name}: {}, {}", ended.status, ended.stderr);
+    assert_eq!(ended.stderr, "", "{name}");
+    ended
+}
+
+/// The same lines, whatever their order: tasks run side by side.
+fn sorted(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort();
+    lines
+}
+
+#[test]
+fn every_example_has_a_test() {
+    let tested =
+        ["arguments", "checksum", "quickstart", "retry", "shutdown", "state", "testing", "transaction"];
+    let built: Vec<&str> = built().keys().map(String::as_str).collect();
+    assert_eq!(built, tested, "an example that was added is to be tested here, too");
+}
+
+#[test]
+fn quickstart_works_until_it_is_told_to_stop() {
+    let folder = TempDir::new().unwrap();
+    for signal in [Signal::INT, Signal::TERM] {
+        let quickstart = Running::start(&mut example("quickstart", folder.path()));
+        assert!(quickstart.stdout.shows("Dear ada@example.com, welcome! (task "));
+        quickstart.signal(signal);
+        let ended = quickstart.end();
+        assert!(ended.status.success(), "{}: {}", ended.status, ended.stderr);
+        let lines = ended.lines();
+        assert!(lines.len() == 1 && lines[0].ends_with(", attempt 1)"), "{lines:?}");
+    }
+    let left: Vec<_> = folder.path().read_dir().unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left, ["delay.db"], "a store that was closed in order is one file");
+}
+
+#[test]
+fn retry_shows_what_becomes_of_each_kind_of_failure() {
+    let lines = run("retry").lines();
+    let (attempts, outcomes) = lines.split_at(lines.iter().position(String::is_empty).unwrap());
+    let attempts_of = |to: &str| {
+        let line = |line: &&String| line.contains(&format!("  {to}: attempt "));
+        let number = |line: &String| line.rsplit(' ').next().unwrap().parse::<u32>().unwrap();
+        attempts.iter().filter(line).map(number).collect::<Vec<_>>()
+    };
+    assert_eq!(attempts_of("busy"), [1, 2, 3]);
+    assert_eq!(attempts_of("down"), [1, 2, 3, 4]);
+    assert_eq!(attempts_of("greylisted"), [1, 2]);
+    assert!(attempts_of("sunday").len() > 1 && attempts_of("sunday").iter().all(|attempt| *attempt == 1));
+    assert_eq!(attempts_of("nobody"), [1]);
+    assert_eq!(attempts_of("unsubscribed"), [1]);
+    assert_eq!(
+        outcomes[1..],
+        [
+            "busy: succeeded, attempts: 3, last error: the server is busy",
+            "down: failed, attempts: 4, last error: the server is down",
+            "greylisted: succeeded, attempts: 2, last error: come back in a second",
+            "sunday: succeeded, attempts: 1",
+            "nobody: failed, attempts: 1, last error: there is no such mailbox",
+            "unsubscribed: cancelled, attempts: 1, last error: they have left the list",
+        ]
+    );
+}
+
+#[test]
+fn arguments_of_every_form_arrive() {
+    assert_eq!(
+        sorted(run("arguments").lines()),
+        [
+            "closure: HELLO!",
+            "evolved: 1 for Grace",
+            "evolved: 2 for Ada",
+            "references: text, [1, 2, 3], Place { city: \"Zurich\", zip: Some(8001) }",
+            "rest: the sum is 30",
+            "trait object: Dear Countess,",
+            "values: Circle { radius: 1.5 }, None",
+            "values: Square(2.0), Some(\"twice\")",
+        ]
+    );
+}
+
+#[test]
+fn state_is_lent_and_its_absence_is_told() {
+    let lines = run("state").lines();
+    let (greetings, missing) = lines.split_at(2);
+    for name in ["Ada", "Grace"] {
+        let start = format!("mail@example.com to {name}: hello, says connection ");
+        assert!(greetings.iter().any(|line| line.starts_with(&start)), "{greetings:?}");
+    }
+    assert!(missing[0].starts_with("state that functions need is missing"), "{missing:?}");
+    assert!(missing[1].contains("Pool") && missing[2].contains("Mailer"), "{missing:?}");
+}
+
+#[test]
+fn a_task_in_a_transaction_shares_its_fate() {
+    assert_eq!(
+        run("transaction").lines(),
+        [
+            "at first: 0 users, 0 tasks",
+            "rolled back (a user needs a name): 0 users, 0 tasks",
+            "committed: 1 users, 1 tasks",
+            "Dear Ada, welcome! You are user 1.",
+        ]
+    );
+}
+
+#[test]
+fn testing_lets_days_pass_in_no_time() {
+    assert_eq!(
+        run("testing").lines(),
+        [
+            "Ada, do not forget!",
+            "day 1: 1 ran, 1 wait",
+            "Ada, do not forget!",
+            "day 2: 1 ran, 1 wait",
+            "Ada, do not forget!",
+            "day 3: 1 ran, 0 wait",
+            "day 4: 0 ran, 0 wait",
+        ]
+    );
+}
+
+#[test]
+fn what_shutdown_gives_back_is_there_at_the_next_start() {
+    let folder = TempDir::new().unwrap();
+    let stop = |after: &str, signal| {
+        let shutdown = Running::start(&mut example("shutdown", folder.path()));
+        assert!(shutdown.stdout.shows(after), "it ended: {}", shutdown.stderr.text());
+        assert!(shutdown.stdout.shows("pondering, attempt 1"));
+        shutdown.signal(signal);
+        let ended = shutdown.end();
+        assert!(ended.status.success(), "{}: {}", ended.status, ended.stderr);
+        let lines = ended.lines();
+        let end = lines.iter().position(|line| line == "what waits for the next start:").unwrap();
+        assert!(lines[..end].iter().any(|line| line == "stopping: the rest is for later"), "{lines:?}");
+        let left = sorted(lines[end + 1..].to_vec());
+        assert_eq!(left[1], "  ponder, attempts spent: 0", "it was dropped, and given back");
+        let from = left[0].strip_prefix("  fetch from page ").unwrap();
+        from.strip_suffix(", attempts spent: 0").unwrap().parse::<u32>().unwrap()
+    };
+    let next = stop("fetched page 3\n", Signal::INT);
+    assert!(next > 3);
+    let then = stop(&format!("fetched page {next}\n"), Signal::TERM);
+    assert!(then > next);
+}
