@@ -1,21 +1,21 @@
-//! The stub's half of a call: from typed arguments to a task, and the handle that comes back.
+//! The stub's half of a call: from typed arguments to a task.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
-use std::time::Duration;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::client::{Client, Enqueue};
-use crate::codec::{self, InvocationWriter};
+use crate::codec::InvocationWriter;
+use crate::draft::Draft;
+use crate::enqueue::{Drafted, Enqueue};
 use crate::error::{Error, Kind, Result};
-use crate::limits::{Limits, check_name, check_queue};
+use crate::handle::Handle;
+use crate::id::TaskId;
+use crate::limits::{check_name, check_queue};
 use crate::registry::{Function, Registration};
 use crate::retry::Retry;
-use crate::store::{Acted, Action, TaskRecord};
-use crate::task::{Due, Task, TaskId, TaskOptions, TaskState};
+use crate::task::{Due, Task, TaskOptions};
 use crate::time::{IntoDuration, Timestamp};
 
 /// A call being written down, argument by argument. Stubs use it; nobody else needs to.
@@ -79,69 +79,6 @@ impl Call {
             }
         }
         TaskBuilder { draft, value: PhantomData }
-    }
-}
-
-/// A task on its way out of a stub, not yet checked.
-#[derive(Debug)]
-pub struct Draft {
-    function: &'static str,
-    task: Task,
-    options: TaskOptions,
-    largest: Option<(&'static str, usize)>,
-    /// The first mistake; told when the task is added, so that building reads as one chain.
-    mistake: Option<Error>,
-}
-
-impl Draft {
-    pub(crate) fn id(&self) -> TaskId {
-        self.task.id
-    }
-
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.task.name.as_deref()
-    }
-
-    pub(crate) fn queue(&self) -> &str {
-        &self.task.queue
-    }
-
-    fn mistake(&mut self, error: Error) {
-        self.mistake.get_or_insert(error);
-    }
-
-    /// The task itself, if it may go in.
-    pub(crate) fn check(mut self, limits: &Limits) -> Result<Task> {
-        if let Some(mistake) = self.mistake {
-            return Err(mistake);
-        }
-        let size = self.task.payload.len();
-        if size > limits.payload {
-            let largest = self.largest.map_or_else(String::new, |(name, size)| {
-                format!("; its largest argument, `{name}`, takes {size}")
-            });
-            let text = format!(
-                "{}: the call takes {size} bytes, {} are allowed{largest}: store large data elsewhere and pass a \
-                 reference to it, or raise `Limits::payload`",
-                self.function, limits.payload
-            );
-            return Err(Error::new(Kind::PayloadTooLarge, text));
-        }
-        let headers: usize = self.options.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if headers > limits.headers {
-            let text = format!(
-                "{}: the headers take {headers} bytes, {} are allowed",
-                self.function, limits.headers
-            );
-            return Err(Error::new(Kind::HeadersTooLarge, text));
-        }
-        if !self.options.is_default() {
-            let packed = codec::to_vec(&self.options);
-            let packed =
-                packed.map_err(|error| Error::with_source(Kind::Encode, "cannot pack the options", error))?;
-            self.task.options = Some(packed);
-        }
-        Ok(self.task)
     }
 }
 
@@ -274,141 +211,12 @@ impl<T> TaskBuilder<T> {
             pushed.ok_or_else(|| Error::new(Kind::Other, "the store did not answer for the task"))?;
         added.handle(id, name.as_deref(), pushed)
     }
+}
 
-    pub(crate) fn into_draft(self) -> Draft {
+impl<T> Drafted for TaskBuilder<T> {
+    type Value = T;
+
+    fn into_draft(self) -> Draft {
         self.draft
-    }
-}
-
-/// A task that was added. `T` is what its function returns, if the function keeps results (`keep_result = "1d"`), and
-/// `()` if not.
-pub struct Handle<T> {
-    id: TaskId,
-    client: Option<Client>,
-    value: PhantomData<fn() -> T>,
-}
-
-impl<T> Clone for Handle<T> {
-    fn clone(&self) -> Self {
-        Self::new(self.id, self.client.clone())
-    }
-}
-
-impl<T> fmt::Debug for Handle<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Handle({})", self.id)
-    }
-}
-
-impl<T> Handle<T> {
-    pub(crate) fn new(id: TaskId, client: Option<Client>) -> Self {
-        Self { id, client, value: PhantomData }
-    }
-
-    /// The task's id. Give it to [`Client::handle`] to have the handle again, in any process.
-    #[must_use]
-    pub fn id(&self) -> TaskId {
-        self.id
-    }
-
-    fn client(&self) -> Result<&Client> {
-        self.client.as_ref().ok_or_else(|| {
-            let text = "the task was added in a transaction of yours: once it is committed, ask with \
-                        `client.handle(handle.id())`";
-            Error::about(Kind::WrongState, self.id, text)
-        })
-    }
-
-    /// What the store knows of the task.
-    ///
-    /// # Errors
-    /// [`Error::is_unknown_task`] if it is gone, or if the store cannot be asked.
-    pub async fn record(&self) -> Result<TaskRecord> {
-        let found = self.client()?.store().get(vec![self.id]).await?.pop().flatten();
-        found.ok_or_else(|| {
-            let text = format!("there is no task {}: it was deleted, or was not kept any longer", self.id);
-            Error::about(Kind::UnknownTask, self.id, text)
-        })
-    }
-
-    /// Takes the task back: one that waits is cancelled at once, a running one is asked to end (an `async` function is
-    /// dropped at its next await, a plain one sees it in [`Context::is_stopping`](crate::Context::is_stopping)).
-    ///
-    /// # Errors
-    /// [`Error::is_wrong_state`] if it has come to its end already, [`Error::is_unknown_task`] if it is gone.
-    ///
-    /// # Cancel safety
-    /// Dropping the future may leave the task cancelled or not.
-    pub async fn cancel(&self) -> Result<()> {
-        let acted = self.client()?.store().act(Action::Cancel, vec![self.id]).await?.pop();
-        match acted.unwrap_or(Acted::Unknown) {
-            Acted::Done | Acted::Asked => Ok(()),
-            Acted::Unknown => {
-                Err(Error::about(Kind::UnknownTask, self.id, format!("there is no task {}", self.id)))
-            }
-            Acted::Wrong(state) => {
-                let text = format!("task {} cannot be cancelled: it has {state} already", self.id);
-                Err(Error::about(Kind::WrongState, self.id, text))
-            }
-        }
-    }
-
-    /// Waits until the task has come to its end, and says how.
-    ///
-    /// # Errors
-    /// As [`record`](Self::record).
-    ///
-    /// # Cancel safety
-    /// Cancel safe: waiting changes nothing.
-    pub async fn finished(&self) -> Result<TaskRecord> {
-        /// For stores that another machine writes: there is no signal to rely on.
-        const LOOK_AGAIN: Duration = Duration::from_secs(1);
-        let client = self.client()?;
-        loop {
-            let signal = client.store().signals().finished(self.id);
-            let record = self.record().await?;
-            if record.state.is_finished() {
-                return Ok(record);
-            }
-            let _ = tokio::time::timeout(LOOK_AGAIN, signal).await;
-        }
-    }
-
-    /// Waits until the task has come to its end, and gives what the function returned.
-    ///
-    /// A task that is held or keeps being retried is waited for; bound the wait with [`tokio::time::timeout`].
-    ///
-    /// # Errors
-    /// [`Error::is_task_failed`] and [`Error::is_task_cancelled`] with the reason, [`Error::is_result_gone`] if the
-    /// value was not kept, [`Error::is_unknown_task`] if the task itself was not.
-    ///
-    /// # Cancel safety
-    /// Cancel safe: waiting changes nothing.
-    pub async fn result(&self) -> Result<T>
-    where
-        T: DeserializeOwned + Send,
-    {
-        let record = self.finished().await?;
-        let reason = record.error.unwrap_or_default();
-        match record.state {
-            TaskState::Failed => Err(Error::about(
-                Kind::TaskFailed,
-                self.id,
-                format!("the task failed after {} attempts: {reason}", record.attempt),
-            )),
-            TaskState::Cancelled => {
-                Err(Error::about(Kind::TaskCancelled, self.id, format!("the task was cancelled: {reason}")))
-            }
-            _ => match record.result {
-                Some(value) => codec::from_slice(&value)
-                    .map_err(|error| Error::with_source(Kind::Decode, "the kept value has another type", error)),
-                // Only `()` can be read from nothing.
-                None => codec::to_vec(&()).ok().and_then(|unit| codec::from_slice(&unit).ok()).ok_or_else(|| {
-                    let text = "the task succeeded, but its value was not kept: write `keep_result = \"1d\"` in its \
-                                attribute";
-                    Error::about(Kind::ResultGone, self.id, text)
-                }),
-            },
-        }
     }
 }

@@ -1,7 +1,6 @@
 //! What a delayed function knows about its attempt, and how it enqueues further ones.
 
-use std::any::{Any, TypeId, type_name};
-use std::collections::HashMap;
+use std::any::{Any, type_name};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,11 +8,12 @@ use std::time::{Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::call::Draft;
-use crate::client::{Added, Client, Enqueue};
-use crate::error::{Error, Kind, Result};
-use crate::registry::{Registration, State};
-use crate::task::TaskId;
+use crate::client::{Added, Client};
+use crate::draft::Draft;
+use crate::enqueue::Enqueue;
+use crate::error::Result;
+use crate::id::TaskId;
+use crate::states::States;
 use crate::time::Timestamp;
 
 /// The first parameter of every delayed function. Cheap to clone.
@@ -186,49 +186,6 @@ impl Headers {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-}
-
-/// Values that are provided once and lent to every attempt, by type.
-#[derive(Clone, Default)]
-pub(crate) struct States(Arc<HashMap<TypeId, Box<dyn Any + Send + Sync>>>);
-
-impl States {
-    /// Puts the states together.
-    pub(crate) fn new(states: HashMap<TypeId, Box<dyn Any + Send + Sync>>) -> Self {
-        Self(Arc::new(states))
-    }
-
-    fn get<T: Any>(&self) -> Option<&T> {
-        self.0.get(&TypeId::of::<T>())?.downcast_ref()
-    }
-
-    /// Refuses to go on if a function needs what is not there; names all that is missing at once.
-    pub(crate) fn check(&self, functions: &[&'static Registration]) -> Result<()> {
-        let missing: Vec<String> = functions
-            .iter()
-            .flat_map(|function| function.states.iter().map(move |state| (function, state)))
-            .filter(|(_, state)| !self.has(state))
-            .map(|(function, state)| {
-                format!("\n  {} for {} ({})", state.name(), function.function, function.place)
-            })
-            .collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let text =
-            format!("state that functions need is missing: provide it with `.state(…)`:{}", missing.concat());
-        Err(Error::new(Kind::MissingState, text))
-    }
-
-    fn has(&self, state: &State) -> bool {
-        self.0.contains_key(&state.id())
-    }
-}
-
-impl fmt::Debug for States {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} states", self.0.len())
     }
 }
 

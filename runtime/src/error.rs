@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::task::TaskId;
+use crate::id::TaskId;
 
 /// The crate's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

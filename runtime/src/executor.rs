@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 use crate::codec::{self, Arguments, Invocation};
-use crate::context::{Context, Facts, Headers, States};
+use crate::context::{Context, Facts, Headers};
 use crate::failure::Class;
 use crate::handler::{Attempt, Kind, Returned};
 use crate::outcome::{Hold, Outcome, Transition};
@@ -15,6 +15,7 @@ use crate::panics;
 use crate::registry::Registry;
 use crate::retry::Retry;
 use crate::state::{Attempted, Policy, decide};
+use crate::states::States;
 use crate::store::{Claim, Fence, Settled};
 use crate::task::TaskOptions;
 

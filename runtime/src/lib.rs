@@ -22,16 +22,19 @@
 //! it runs at least once, is retried by policy ([`Retry`], [`Failure`]), and no worker that lost its lease can write
 //! about it. For tests there is [`testing::Env`].
 
+// The order is the rule: a file imports only what stands above it. A test keeps it.
+
 // Floor 0: words.
-mod codec;
+mod id;
 mod error;
-mod failure;
+mod time;
 mod limits;
-mod outcome;
 mod retry;
+mod failure;
+mod outcome;
 mod state;
 mod task;
-mod time;
+mod codec;
 
 // Floor 1: ports.
 mod backoff;
@@ -41,42 +44,50 @@ pub mod stopper;
 pub mod store;
 
 // Floor 2: functions.
-mod call;
+mod draft;
 mod client;
+mod handle;
+mod enqueue;
+mod states;
 mod context;
 mod handler;
 mod registry;
+mod call;
 
-// Floor 3: engines.
-mod executor;
+// Floor 3: engines, and those below `store`.
 mod panics;
+mod executor;
 
 // Floor 4: doors.
 mod maintenance;
 mod worker;
 
 // Floor 5: house.
+mod main_fn;
+mod schemes;
+mod runtime;
+pub mod testing;
 #[cfg(feature = "cli")]
 pub mod cli;
-mod main_fn;
-mod runtime;
-mod schemes;
-pub mod testing;
 
-pub use call::{Handle, TaskBuilder};
-pub use client::{Client, Enqueue};
+pub use call::TaskBuilder;
+pub use client::{Added, Client};
 pub use clock::{Clock, VirtualClock};
 pub use codec::ArgumentError;
 pub use context::{Context, Headers};
+pub use draft::Draft;
+pub use enqueue::{Drafted, Enqueue};
 pub use error::{Error, Result};
 pub use failure::{BoxError, Class, Failure, FailureExt};
+pub use handle::Handle;
+pub use id::{ParseTaskIdError, TaskId};
 pub use limits::Limits;
 pub use outcome::{Hold, Kept, Outcome, Transition};
 pub use registry::Function;
 pub use retry::Retry;
 pub use runtime::{Builder, Runtime, shutdown_signal};
 pub use state::{Attempted, Policy, decide};
-pub use task::{Due, Task, TaskId, TaskOptions, TaskState};
+pub use task::{Due, Task, TaskOptions, TaskState};
 pub use time::{IntoDuration, Timestamp};
 
 pub use delay_macros::{func, main};
@@ -101,6 +112,7 @@ pub mod __private {
         Attempt, MakeTheFunctionAsync, Plain, PlainValue, Returned, WriteTheReturnTypeAsResult,
     };
     pub use crate::main_fn::{Flavor, MainOptions, main, main_with};
-    pub use crate::registry::{Entry, Options, Place, Registration, State};
+    pub use crate::registry::{Entry, Options, Place, Registration};
+    pub use crate::states::State;
     pub use inventory;
 }

@@ -1,6 +1,5 @@
 //! The functions that are linked into this program: what an attribute registers, and the checks at start.
 
-use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::fmt;
@@ -13,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::handler::Attempt;
 use crate::limits::check_queue;
 use crate::retry::Retry;
+use crate::states::{State, States};
 
 /// A delayed function's stub: what `#[delay::func]` makes beside the function.
 pub trait Function {
@@ -88,35 +88,6 @@ impl Options {
     /// What holds where the attribute says nothing.
     pub const DEFAULT: Self =
         Self { queue: "default", priority: 0, retry: None, timeout: None, keep_result: None };
-}
-
-/// A type of state that a function needs.
-#[derive(Clone, Copy)]
-pub struct State {
-    id: fn() -> TypeId,
-    name: fn() -> &'static str,
-}
-
-impl State {
-    /// The state of type `T`.
-    #[must_use]
-    pub const fn of<T: Any + Send + Sync>() -> Self {
-        Self { id: TypeId::of::<T>, name: type_name::<T> }
-    }
-
-    pub(crate) fn id(&self) -> TypeId {
-        (self.id)()
-    }
-
-    pub(crate) fn name(&self) -> &'static str {
-        (self.name)()
-    }
-}
-
-impl fmt::Debug for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 /// What inventory collects.
@@ -202,6 +173,25 @@ impl Registry {
         let mut all: Vec<String> = self.by_id.keys().map(|id| (*id).to_owned()).collect();
         all.sort_unstable();
         all
+    }
+
+    /// Refuses to go on if a function needs what is not there; names all that is missing at once.
+    pub(crate) fn check_states(&self, states: &States) -> Result<()> {
+        let missing: Vec<String> = self
+            .functions
+            .iter()
+            .flat_map(|function| function.states.iter().map(move |state| (function, state)))
+            .filter(|(_, state)| !states.has(state))
+            .map(|(function, state)| {
+                format!("\n  {} for {} ({})", state.name(), function.function, function.place)
+            })
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let text =
+            format!("state that functions need is missing: provide it with `.state(…)`:{}", missing.concat());
+        Err(Error::new(Kind::MissingState, text))
     }
 
     /// Refuses a worker that could run nothing.

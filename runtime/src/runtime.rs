@@ -6,19 +6,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::{Draft, Handle};
-use crate::client::{Added, Client, Enqueue};
-use crate::context::States;
+use crate::client::{Added, Client};
+use crate::draft::Draft;
+use crate::enqueue::Enqueue;
 use crate::error::{Error, Kind, Result};
 use crate::executor::Executor;
+use crate::handle::Handle;
+use crate::id::TaskId;
 use crate::limits::{Limits, check_queue};
 use crate::maintenance;
 use crate::registry::Registry;
 use crate::retry::Retry;
 use crate::schemes;
+use crate::states::States;
 use crate::stopper::{CancelLink, Stopper};
 use crate::store::{Queues, Retention, Store, UpkeepRules};
-use crate::task::TaskId;
 use crate::time::IntoDuration;
 use crate::worker::{Worker, WorkerConfig};
 
@@ -99,7 +101,7 @@ impl Runtime {
     pub async fn start(&self) -> Result<()> {
         let executor = &self.executor;
         executor.registry.check_not_empty()?;
-        executor.states.check(executor.registry.functions())?;
+        executor.registry.check_states(&executor.states)?;
         let store = Arc::clone(self.client.store());
         let released = maintenance::release_held(&*store, executor).await?;
         if released > 0 {

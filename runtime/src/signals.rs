@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{oneshot, watch};
 
-use crate::task::TaskId;
+use crate::id::TaskId;
 
 /// The signals of one store.
 #[derive(Debug)]

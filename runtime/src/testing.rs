@@ -10,17 +10,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::Draft;
-use crate::client::{Added, Client, Enqueue};
+use crate::client::{Added, Client};
 use crate::clock::{Clock, VirtualClock};
 use crate::codec::{self, Arguments, Invocation, invocation_prefix};
-use crate::context::States;
+use crate::draft::Draft;
+use crate::enqueue::Enqueue;
 use crate::error::Result;
 use crate::executor::Executor;
 use crate::limits::Limits;
 use crate::maintenance;
 use crate::registry::{Function, Registry};
 use crate::retry::Retry;
+use crate::states::States;
 use crate::store::memory::MemoryStore;
 use crate::store::{Enlist, Filter, Queues, Retention, Settlement, TaskRecord, Turn, UpkeepRules, WorkerId};
 use crate::task::TaskState;
@@ -116,7 +117,7 @@ impl Env {
     /// # Errors
     /// [`is_missing_state`](crate::Error::is_missing_state) if a function needs state that was not provided.
     pub async fn drain(&self) -> Result<Drained> {
-        self.executor.states.check(self.executor.registry.functions())?;
+        self.executor.registry.check_states(&self.executor.states)?;
         let store = self.client.store();
         store.beat(self.worker).await?;
         store.upkeep(UpkeepRules::default()).await?;

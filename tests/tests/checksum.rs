@@ -12,15 +12,13 @@ use delay::{Client, TaskState};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-mod checksum {
-    pub(super) mod tree;
-}
-mod examples {
-    pub(super) mod program;
-}
+#[path = "examples/program.rs"]
+mod program;
+#[path = "checksum/tree.rs"]
+mod tree;
 
-use checksum::tree::{Random, assert_same, grow, sums};
-use examples::program::{Ended, Running, example};
+use program::{Ended, Running, example};
+use tree::{Random, assert_same, grow, sums};
 
 /// A folder for the store beside a tree of so many files.
 struct Place(TempDir);
@@ -85,7 +83,7 @@ async fn a_run_that_is_killed_again_and_again_ends_with_what_sha256sum_prints() 
         let checksum = Running::start(&mut place.command());
         // Whether it came so far, or had ended before, does not matter here.
         let _ = match round {
-            2 => true,                            // killed before it has done anything
+            2 => true,                        // killed before it has done anything
             7 => checksum.stdout.shows("\n"), // killed while it prints
             _ => checksum.stderr.shows(&format!("checksum: {} of ", 250 * (1 + random.below(20)))),
         };
@@ -171,5 +169,9 @@ async fn a_file_that_cannot_be_read_fails_alone_and_is_tried_again_by_the_next_r
     let ended = place.run();
     assert!(ended.status.success(), "{}: {}", ended.status, ended.stderr);
     assert_same(&ended.stdout, &everything);
-    assert_eq!(place.tasks().await, [(TaskState::Succeeded, 302)], "the failed task has run again, as itself");
+    assert_eq!(
+        place.tasks().await,
+        [(TaskState::Succeeded, 302)],
+        "the failed task has run again, as itself"
+    );
 }

@@ -3,11 +3,10 @@
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-mod examples {
-    pub(super) mod program;
-}
+#[path = "examples/program.rs"]
+mod program;
 
-use examples::program::{Ended, Running, built, example};
+use program::{Ended, Running, built, example};
 
 /// Runs an example that ends by itself, in an empty folder.
 fn run(name: &str) -> Ended {
@@ -16,6 +15,10 @@ fn run(name: &str) -> Ended {
     assert!(ended.status.success(), "{name}: {}, {}", ended.status, ended.stderr);
     assert_eq!(ended.stderr, "", "{name}");
     ended
+}
+
+fn lines(ended: &Ended) -> Vec<String> {
+    String::from_utf8_lossy(&ended.stdout).lines().map(str::to_owned).collect()
 }
 
 /// The same lines, whatever their order: tasks run side by side.
@@ -41,7 +44,7 @@ fn quickstart_works_until_it_is_told_to_stop() {
         quickstart.signal(signal);
         let ended = quickstart.end();
         assert!(ended.status.success(), "{}: {}", ended.status, ended.stderr);
-        let lines = ended.lines();
+        let lines = lines(&ended);
         assert!(lines.len() == 1 && lines[0].ends_with(", attempt 1)"), "{lines:?}");
     }
     let left: Vec<_> = folder.path().read_dir().unwrap().map(|file| file.unwrap().file_name()).collect();
@@ -50,7 +53,7 @@ fn quickstart_works_until_it_is_told_to_stop() {
 
 #[test]
 fn retry_shows_what_becomes_of_each_kind_of_failure() {
-    let lines = run("retry").lines();
+    let lines = lines(&run("retry"));
     let (attempts, outcomes) = lines.split_at(lines.iter().position(String::is_empty).unwrap());
     let attempts_of = |to: &str| {
         let line = |line: &&String| line.contains(&format!("  {to}: attempt "));
@@ -79,7 +82,7 @@ fn retry_shows_what_becomes_of_each_kind_of_failure() {
 #[test]
 fn arguments_of_every_form_arrive() {
     assert_eq!(
-        sorted(run("arguments").lines()),
+        sorted(lines(&run("arguments"))),
         [
             "closure: HELLO!",
             "evolved: 1 for Grace",
@@ -95,7 +98,7 @@ fn arguments_of_every_form_arrive() {
 
 #[test]
 fn state_is_lent_and_its_absence_is_told() {
-    let lines = run("state").lines();
+    let lines = lines(&run("state"));
     let (greetings, missing) = lines.split_at(2);
     for name in ["Ada", "Grace"] {
         let start = format!("mail@example.com to {name}: hello, says connection ");
@@ -108,7 +111,7 @@ fn state_is_lent_and_its_absence_is_told() {
 #[test]
 fn a_task_in_a_transaction_shares_its_fate() {
     assert_eq!(
-        run("transaction").lines(),
+        lines(&run("transaction")),
         [
             "at first: 0 users, 0 tasks",
             "rolled back (a user needs a name): 0 users, 0 tasks",
@@ -121,7 +124,7 @@ fn a_task_in_a_transaction_shares_its_fate() {
 #[test]
 fn testing_lets_days_pass_in_no_time() {
     assert_eq!(
-        run("testing").lines(),
+        lines(&run("testing")),
         [
             "Ada, do not forget!",
             "day 1: 1 ran, 1 wait",
@@ -144,7 +147,7 @@ fn what_shutdown_gives_back_is_there_at_the_next_start() {
         shutdown.signal(signal);
         let ended = shutdown.end();
         assert!(ended.status.success(), "{}: {}", ended.status, ended.stderr);
-        let lines = ended.lines();
+        let lines = lines(&ended);
         let end = lines.iter().position(|line| line == "what waits for the next start:").unwrap();
         assert!(lines[..end].iter().any(|line| line == "stopping: the rest is for later"), "{lines:?}");
         let left = sorted(lines[end + 1..].to_vec());

@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, mpsc};
 
 use crate::call::Call;
-use crate::client::{Client, Enqueue as _};
+use crate::client::Client;
+use crate::enqueue::Enqueue as _;
 use crate::error::{Error, Kind, Result};
 use crate::handler::{Attempt, Returned};
 use crate::registry::{Function, Options, Place, Registration, Registry};

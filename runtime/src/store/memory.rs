@@ -36,6 +36,8 @@ struct Tables {
     names: HashMap<(String, String), Name>,
     workers: BTreeMap<WorkerId, Worker>,
     cancels: HashSet<TaskId>,
+    /// Came to their end; to be signalled.
+    ended: Vec<TaskId>,
     last_worker: i64,
     turns: usize,
 }
@@ -224,6 +226,7 @@ impl Tables {
             row.expires = Some(expires);
             self.expiring.insert((expires, id));
             self.bury_name(id, now.after(retention.tombstone));
+            self.ended.push(id);
         }
         self.enter(id, state);
     }
@@ -254,12 +257,6 @@ impl Tables {
             }
         }
         asked
-    }
-
-    fn finished_among(&self, asked: &[TaskId], settled: &[Settled]) -> Vec<TaskId> {
-        let finished = |id: &TaskId| self.rows.get(id).is_some_and(|row| row.record.state.is_finished());
-        let applied = asked.iter().zip(settled).filter(|(_, settled)| **settled == Settled::Applied);
-        applied.map(|(id, _)| *id).filter(finished).collect()
     }
 
     fn promote(&mut self, now: Timestamp, limit: usize) -> u64 {
@@ -391,6 +388,7 @@ impl Tables {
             }
             (Action::Delete, state) if state != TaskState::Running => {
                 self.leave(id);
+                self.ended.push(id);
                 if let Some(Row { record, .. }) = self.rows.remove(&id) {
                     if let Some(name) = record.name {
                         self.names.remove(&(record.queue, name));
@@ -449,7 +447,6 @@ impl Store for MemoryStore {
         if !tables.workers.contains_key(&turn.worker) {
             return answer(Err(super::stale_lease()));
         }
-        let finished: Vec<TaskId> = turn.settle.iter().map(|settlement| settlement.fence.id).collect();
         let settled = turn
             .settle
             .into_iter()
@@ -462,8 +459,9 @@ impl Store for MemoryStore {
             claims = tables.claim(turn.worker, turn.want, &turn.queues, now);
         }
         let next = tables.scheduled.first().map(|(eta, _)| eta.since(now));
+        let ended = std::mem::take(&mut tables.ended);
         drop(tables);
-        self.signals.finish(&finished);
+        self.signals.finish(&ended);
         answer(Ok(Turned { settled, claims, next, cancels }))
     }
 
@@ -577,9 +575,10 @@ impl Upkeep for MemoryStore {
         let now = self.clock.now();
         let mut tables = self.tables();
         let acted = ids.iter().map(|id| tables.act(action, *id, &self.retention, now)).collect();
+        let ended = std::mem::take(&mut tables.ended);
         drop(tables);
         self.signals.wake();
-        self.signals.finish(&ids);
+        self.signals.finish(&ended);
         answer(Ok(acted))
     }
 }

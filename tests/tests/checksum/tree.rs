@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::Path;
 use std::process::Command;
 
 /// Random numbers that are the same every time (SplitMix64).
@@ -28,8 +28,23 @@ impl Random {
 
 /// Beginnings of names. `a`, `a.b` and `a-b` tell the order of whole paths from the order within a folder.
 const NAMES: &[&[u8]] = &[
-    b"a", b"a.b", b"a-b", b"with space", b" ", b"quote'\"`", b"back\\slash", b"new\nline", b"tab\t", b"-dash",
-    b"*glob?[x]", b"$HOME", b".hidden", b"\xff\xfe\x80", b"\xc3\xa4\xe2\x82\xac", b"\x01\x7f", b"%s %n",
+    b"a",
+    b"a.b",
+    b"a-b",
+    b"with space",
+    b" ",
+    b"quote'\"`",
+    b"back\\slash",
+    b"new\nline",
+    b"tab\t",
+    b"-dash",
+    b"*glob?[x]",
+    b"$HOME",
+    b".hidden",
+    b"\xff\xfe\x80",
+    b"\xc3\xa4\xe2\x82\xac",
+    b"\x01\x7f",
+    b"%s %n",
 ];
 
 /// Around the block and the padding of SHA-256; never more than a buffer.
@@ -84,7 +99,8 @@ pub(crate) fn sums(dir: &Path) -> Vec<u8> {
 
 /// Fails with the first line that differs, for the whole would be thousands of lines.
 pub(crate) fn assert_same(found: &[u8], expected: &[u8]) {
-    let lines = |bytes: &[u8]| bytes.split_inclusive(|byte| *byte == b'\n').map(Vec::from).collect::<Vec<_>>();
+    let lines =
+        |bytes: &[u8]| bytes.split_inclusive(|byte| *byte == b'\n').map(Vec::from).collect::<Vec<_>>();
     let (found, expected) = (lines(found), lines(expected));
     for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
         assert_eq!(found.escape_ascii().to_string(), expected.escape_ascii().to_string(), "line {at}");

@@ -88,12 +88,6 @@ impl Drop for Running {
     }
 }
 
-impl Ended {
-    pub(crate) fn lines(&self) -> Vec<String> {
-        String::from_utf8_lossy(&self.stdout).lines().map(str::to_owned).collect()
-    }
-}
-
 /// What a program has printed.
 #[derive(Clone, Default)]
 pub(crate) struct Stream(Arc<(Mutex<Printed>, Condvar)>);

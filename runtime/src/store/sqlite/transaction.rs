@@ -3,10 +3,13 @@
 use rusqlite::{Connection, Transaction};
 
 use super::{fault::fault, push::push, schema};
-use crate::call::{Draft, Handle, TaskBuilder};
-use crate::client::{Added, Enqueue};
+use crate::call::TaskBuilder;
+use crate::client::Added;
 use crate::clock::Clock;
+use crate::draft::Draft;
+use crate::enqueue::{Drafted as _, Enqueue};
 use crate::error::{Error, Kind, Result};
+use crate::handle::Handle;
 use crate::limits::Limits;
 
 /// Adds tasks inside a transaction on the database that holds the queue's tables.
