@@ -33,6 +33,7 @@ mod mismatch;
 mod properties;
 mod scan;
 mod token;
+mod wide;
 mod writer;
 
 pub use argument_error::ArgumentError;

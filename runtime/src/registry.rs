@@ -163,7 +163,8 @@ impl Registry {
         self.by_id.get(function).copied()
     }
 
-    /// All functions.
+    /// All functions, in the order of their identities.
+    #[cfg(feature = "cli")]
     pub(crate) fn functions(&self) -> &[&'static Registration] {
         &self.functions
     }

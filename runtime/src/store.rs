@@ -13,21 +13,25 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
-use crate::outcome::{Hold, Transition};
+use crate::id::TaskId;
+use crate::outcome::Transition;
 use crate::signals::Signals;
-use crate::task::{Task, TaskId, TaskState};
-use crate::time::Timestamp;
+use crate::task::{Task, TaskState};
 
 pub mod memory;
 #[cfg(feature = "cli")]
 pub(crate) mod migration;
+mod exchange;
+mod record;
 mod share;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+
+pub use exchange::{Claim, Enlist, Fence, Pushed, Queues, Settled, Settlement, Turn, Turned, WorkerId};
+pub use record::{Count, Filter, Order, TaskRecord, WorkerRecord};
 
 /// An answer on its way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -91,218 +95,6 @@ pub trait Upkeep {
 
     /// Does to each task what an operator asks; aligned answers.
     fn act(&self, action: Action, ids: Vec<TaskId>) -> Pending<'_, Vec<Acted>>;
-}
-
-/// What became of one pushed task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pushed {
-    /// It is in the store.
-    Added,
-    /// Another task has its name, or had it within the tombstone time: that one's id.
-    NameTaken(TaskId),
-}
-
-/// A worker as a store knows it. Never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId(pub i64);
-
-/// A worker that makes itself known.
-#[derive(Clone, Debug)]
-pub struct Enlist {
-    /// What people call it: host, process.
-    pub name: String,
-    /// How long it may be silent before its tasks are taken back.
-    pub lease: Duration,
-    /// The functions that it can run.
-    pub functions: Vec<String>,
-}
-
-/// One exchange of a worker with its store.
-#[derive(Clone, Debug)]
-pub struct Turn {
-    /// Who asks.
-    pub worker: WorkerId,
-    /// Attempts that have come to something.
-    pub settle: Vec<Settlement>,
-    /// How many tasks to claim, at most.
-    pub want: usize,
-    /// Of which queues.
-    pub queues: Queues,
-}
-
-/// Which queues a worker serves.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Queues {
-    /// Whatever there is, each queue getting its share.
-    #[default]
-    All,
-    /// These.
-    Only(Arc<[String]>),
-}
-
-/// The right of one attempt to write about its task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Fence {
-    /// The task.
-    pub id: TaskId,
-    /// The epoch that the claim raised.
-    pub epoch: i64,
-    /// Whether the task has a name, which then needs a tombstone when the task ends.
-    pub named: bool,
-    /// Where the store keeps the task, if that is not told by its id; the store's own affair.
-    pub row: i64,
-}
-
-/// What is to become of a claimed task.
-#[derive(Clone, Debug)]
-pub struct Settlement {
-    /// By what right.
-    pub fence: Fence,
-    /// What to do.
-    pub transition: Transition,
-}
-
-/// What became of one settlement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
-    /// It is written.
-    Applied,
-    /// It was refused: the lease was lost, and another attempt counts (G2).
-    Stale,
-}
-
-/// A task handed to a worker.
-#[derive(Clone, Debug)]
-pub struct Claim {
-    /// The right to write about it.
-    pub fence: Fence,
-    /// Which attempt this is; the first is 1.
-    pub attempt: u32,
-    /// How often a process died under it.
-    pub crashes: u32,
-    /// How long before this claim the first attempt was claimed.
-    pub age: Duration,
-    /// Its queue.
-    pub queue: String,
-    /// Its name.
-    pub name: Option<String>,
-    /// Its urgency.
-    pub priority: i16,
-    /// When it was due.
-    pub eta: Timestamp,
-    /// Packed [`crate::task::TaskOptions`].
-    pub options: Option<Vec<u8>>,
-    /// The invocation.
-    pub payload: Vec<u8>,
-}
-
-/// The answer to a [`Turn`].
-#[derive(Clone, Debug, Default)]
-pub struct Turned {
-    /// Aligned with [`Turn::settle`].
-    pub settled: Vec<Settled>,
-    /// Claimed tasks, most urgent first. Fewer than wanted means that there were no more.
-    pub claims: Vec<Claim>,
-    /// How long until the next scheduled task is due, if there is one.
-    pub next: Option<Duration>,
-    /// Tasks of this worker that somebody wants cancelled.
-    pub cancels: Vec<TaskId>,
-}
-
-/// A task as people see it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TaskRecord {
-    /// Its identity.
-    pub id: TaskId,
-    /// Its queue.
-    pub queue: String,
-    /// Its name.
-    pub name: Option<String>,
-    /// Its label.
-    pub tag: Option<String>,
-    /// Where it stands.
-    pub state: TaskState,
-    /// Lower runs first.
-    pub priority: i16,
-    /// When it is or was due.
-    pub eta: Timestamp,
-    /// Attempts spent, the running one included.
-    pub attempt: u32,
-    /// How often it was claimed.
-    pub epoch: i64,
-    /// How often a process died under it.
-    pub crashes: u32,
-    /// When it was added.
-    pub created: Timestamp,
-    /// When it came to its end.
-    pub finished: Option<Timestamp>,
-    /// Who has it.
-    pub worker: Option<WorkerId>,
-    /// Why it is held.
-    pub hold: Option<Hold>,
-    /// The last error.
-    pub error: Option<String>,
-    /// Packed [`crate::task::TaskOptions`].
-    pub options: Option<Vec<u8>>,
-    /// The invocation.
-    pub payload: Vec<u8>,
-    /// The packed value, while it is kept.
-    pub result: Option<Vec<u8>>,
-}
-
-/// Which tasks to list; every field that is set narrows the choice.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// In this state.
-    pub state: Option<TaskState>,
-    /// In this queue.
-    pub queue: Option<String>,
-    /// With this name.
-    pub name: Option<String>,
-    /// Whose payload begins with these bytes (see [`crate::codec::invocation_prefix`]).
-    pub payload_prefix: Option<Vec<u8>>,
-    /// Beyond this one, in the direction of the listing.
-    pub beyond: Option<TaskId>,
-    /// The direction.
-    pub order: Order,
-    /// At most so many; 0 means none.
-    pub limit: usize,
-}
-
-/// The direction of a listing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// From the oldest to the newest.
-    #[default]
-    OldestFirst,
-    /// From the newest to the oldest.
-    NewestFirst,
-}
-
-/// How many tasks of a queue are in a state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Count {
-    /// The queue.
-    pub queue: String,
-    /// The state.
-    pub state: TaskState,
-    /// How many.
-    pub tasks: u64,
-}
-
-/// A worker as people see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkerRecord {
-    /// Its number.
-    pub id: WorkerId,
-    /// Its name.
-    pub name: String,
-    /// When it enlisted.
-    pub enlisted: Timestamp,
-    /// When its lease runs out unless it beats.
-    pub lease_until: Timestamp,
-    /// What it can run.
-    pub functions: Vec<String>,
 }
 
 /// How upkeep treats tasks.

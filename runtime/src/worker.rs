@@ -17,12 +17,13 @@ use crate::outcome::{Outcome, Transition};
 use crate::retry::Retry;
 use crate::state::{Attempted, Policy, decide};
 use crate::stopper::Stopper;
-use crate::store::{
-    Claim, Enlist, Fence, Pending, Queues, Settled, Settlement, Store, Turn, Turned, WorkerId,
-};
+use crate::store::{Claim, Enlist, Pending, Queues, Settled, Settlement, Store, Turn, Turned, WorkerId};
 use crate::task::TaskId;
 
 mod beat;
+mod report;
+
+use report::{End, Report, Slot};
 
 /// How a worker works.
 #[derive(Clone, Debug)]
@@ -44,43 +45,6 @@ pub(crate) struct Worker {
     pub(crate) executor: Arc<Executor>,
     pub(crate) stopper: Stopper,
     pub(crate) config: WorkerConfig,
-}
-
-/// What attempts tell the loop.
-enum Report {
-    /// An attempt has come to an end: what the store is to do, or nothing if it was dropped on the way.
-    Ended(Fence, Option<Transition>),
-    /// Nothing of some attempt runs any more.
-    Freed,
-}
-
-/// Reports the end of an attempt, whichever way it comes: a dropped attempt is reported, too.
-struct End {
-    fence: Fence,
-    transition: Option<Transition>,
-    reports: mpsc::UnboundedSender<Report>,
-}
-
-impl End {
-    fn decided(mut self, transition: Transition) {
-        self.transition = Some(transition);
-    }
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        // The loop ends last; if it is gone, the process is being torn down and the lease speaks for us.
-        let _ = self.reports.send(Report::Ended(self.fence, self.transition.take()));
-    }
-}
-
-/// A place among the running.
-struct Slot(mpsc::UnboundedSender<Report>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let _ = self.0.send(Report::Freed);
-    }
 }
 
 struct Running {
@@ -256,7 +220,7 @@ impl Loop {
         };
         let ctx = job.ctx.clone();
         let slot = Slot(self.reports.clone());
-        let end = End { fence, transition: None, reports: self.reports.clone() };
+        let end = End::new(fence, self.reports.clone());
         let executor = Arc::clone(&self.worker.executor);
         self.busy += 1;
         let attempt = async move { end.decided(executor.run(job, slot).await) };

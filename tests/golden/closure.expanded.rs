@@ -15,7 +15,8 @@ impl Greet {
     }
     /// A call of [`static@GREET`] whose options can be set before it is added.
     pub fn task(&self, name: String) -> ::delay::TaskBuilder<()> {
-        ::delay::__private::Call::of::<Self>().argument("name", &name).task()
+        let call = ::delay::__private::Call::of::<Self>();
+        call.argument("name", &name).task()
     }
 }
 impl ::delay::Function for Greet {
@@ -28,9 +29,7 @@ impl ::delay::Function for Greet {
         }
         #[cfg_attr(
             not(test),
-            unsafe(
-                export_name = "delay_func_key.app$2Fsrc$2Fmail.rs$3Agreet.app.lib.0.1.0"
-            )
+            unsafe(export_name = "delay_func_key.greet.6809cb8874707f76")
         )]
         static REGISTRATION: ::delay::__private::Registration = ::delay::__private::Registration {
             function: "app/src/mail.rs:greet",
@@ -48,11 +47,10 @@ impl ::delay::Function for Greet {
             start: |ctx, mut arguments| {
                 let name: String = arguments.required("name")?;
                 arguments.finish()?;
-                ::core::result::Result::Ok(
-                    ::delay::__private::Attempt::future(async move {
-                        ::delay::__private::Returned::result(greet(&ctx, name).await)
-                    }),
-                )
+                let attempt = ::delay::__private::Attempt::future(async move {
+                    ::delay::__private::Returned::result(greet(&ctx, name).await)
+                });
+                ::core::result::Result::Ok(attempt)
             },
         };
         &REGISTRATION

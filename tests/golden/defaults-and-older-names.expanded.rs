@@ -30,8 +30,8 @@ impl Resize {
         sizes: &[u32],
         tags: impl ::core::iter::IntoIterator<Item = String>,
     ) -> ::delay::TaskBuilder<()> {
-        ::delay::__private::Call::of::<Self>()
-            .argument("file", &file)
+        let call = ::delay::__private::Call::of::<Self>();
+        call.argument("file", &file)
             .argument("title", &title)
             .argument("quality", &quality)
             .argument("sizes", sizes)
@@ -44,9 +44,7 @@ impl ::delay::Function for Resize {
     fn registration() -> &'static ::delay::__private::Registration {
         #[cfg_attr(
             not(test),
-            unsafe(
-                export_name = "delay_func_key.app$2Fsrc$2Fmail.rs$3Aresize.app.lib.0.1.0"
-            )
+            unsafe(export_name = "delay_func_key.resize.e3cc92e366cd0973")
         )]
         static REGISTRATION: ::delay::__private::Registration = ::delay::__private::Registration {
             function: "app/src/mail.rs:resize",
@@ -80,13 +78,12 @@ impl ::delay::Function for Resize {
                 let tags: Vec<String> = arguments
                     .optional("tags", ::std::vec::Vec::new)?;
                 arguments.finish()?;
-                ::core::result::Result::Ok(
-                    ::delay::__private::Attempt::future(async move {
-                        ::delay::__private::Returned::value(
-                            resize(&ctx, file, title, quality, &sizes, tags).await,
-                        )
-                    }),
-                )
+                let attempt = ::delay::__private::Attempt::future(async move {
+                    ::delay::__private::Returned::value(
+                        resize(&ctx, file, title, quality, &sizes, tags).await,
+                    )
+                });
+                ::core::result::Result::Ok(attempt)
             },
         };
         &REGISTRATION

@@ -16,7 +16,8 @@ impl Invoice {
     }
     /// A call of [`invoice()`] whose options can be set before it is added.
     pub(crate) fn task(order: Order) -> ::delay::TaskBuilder<Receipt> {
-        ::delay::__private::Call::of::<Self>().argument("order", &order).task()
+        let call = ::delay::__private::Call::of::<Self>();
+        call.argument("order", &order).task()
     }
 }
 impl ::delay::Function for Invoice {
@@ -24,9 +25,7 @@ impl ::delay::Function for Invoice {
     fn registration() -> &'static ::delay::__private::Registration {
         #[cfg_attr(
             not(test),
-            unsafe(
-                export_name = "delay_func_key.app$2Fsrc$2Fmail.rs$3Ainvoice.app.lib.0.1.0"
-            )
+            unsafe(export_name = "delay_func_key.invoice.ac369d75df11fa6c")
         )]
         static REGISTRATION: ::delay::__private::Registration = ::delay::__private::Registration {
             function: "app/src/mail.rs:invoice",
@@ -70,13 +69,10 @@ impl ::delay::Function for Invoice {
                 arguments.ignore("vat");
                 let order: Order = arguments.required("order")?;
                 arguments.finish()?;
-                ::core::result::Result::Ok(
-                    ::delay::__private::Attempt::future(async move {
-                        ::delay::__private::Returned::keep_result(
-                            invoice(&ctx, order).await,
-                        )
-                    }),
-                )
+                let attempt = ::delay::__private::Attempt::future(async move {
+                    ::delay::__private::Returned::keep_result(invoice(&ctx, order).await)
+                });
+                ::core::result::Result::Ok(attempt)
             },
         };
         &REGISTRATION

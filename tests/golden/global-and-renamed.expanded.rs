@@ -15,10 +15,8 @@ impl Ping {
     }
     /// A call of [`ping()`] whose options can be set before it is added.
     fn task(ctx2: u32, arguments: u32) -> crate::jobs::delay::TaskBuilder<()> {
-        crate::jobs::delay::__private::Call::of::<Self>()
-            .argument("ctx2", &ctx2)
-            .argument("arguments", &arguments)
-            .task()
+        let call = crate::jobs::delay::__private::Call::of::<Self>();
+        call.argument("ctx2", &ctx2).argument("arguments", &arguments).task()
     }
 }
 impl crate::jobs::delay::Function for Ping {
@@ -27,7 +25,7 @@ impl crate::jobs::delay::Function for Ping {
     fn registration() -> &'static crate::jobs::delay::__private::Registration {
         #[cfg_attr(
             not(test),
-            unsafe(export_name = "delay_func_key.global$3Aping.app.lib.0.1.0")
+            unsafe(export_name = "delay_func_key.ping.6082d2debf605e2b")
         )]
         static REGISTRATION: crate::jobs::delay::__private::Registration = crate::jobs::delay::__private::Registration {
             function: "global:ping",
@@ -46,13 +44,12 @@ impl crate::jobs::delay::Function for Ping {
                 let ctx2: u32 = arguments.required("ctx2")?;
                 let arguments: u32 = arguments.required("arguments")?;
                 arguments.finish()?;
-                ::core::result::Result::Ok(
-                    crate::jobs::delay::__private::Attempt::future(async move {
-                        crate::jobs::delay::__private::Returned::value(
-                            ping(&ctx, ctx2, arguments).await,
-                        )
-                    }),
-                )
+                let attempt = crate::jobs::delay::__private::Attempt::future(async move {
+                    crate::jobs::delay::__private::Returned::value(
+                        ping(&ctx, ctx2, arguments).await,
+                    )
+                });
+                ::core::result::Result::Ok(attempt)
             },
         };
         &REGISTRATION

@@ -13,7 +13,8 @@ impl Tidy {
     }
     /// A call of [`tidy()`] whose options can be set before it is added.
     fn task() -> ::delay::TaskBuilder<()> {
-        ::delay::__private::Call::of::<Self>().task()
+        let call = ::delay::__private::Call::of::<Self>();
+        call.task()
     }
 }
 impl ::delay::Function for Tidy {
@@ -21,9 +22,7 @@ impl ::delay::Function for Tidy {
     fn registration() -> &'static ::delay::__private::Registration {
         #[cfg_attr(
             not(test),
-            unsafe(
-                export_name = "delay_func_key.app$2Fsrc$2Fmail.rs$3Atidy.app.lib.0.1.0"
-            )
+            unsafe(export_name = "delay_func_key.tidy.d53eedd422cf5473")
         )]
         static REGISTRATION: ::delay::__private::Registration = ::delay::__private::Registration {
             function: "app/src/mail.rs:tidy",
@@ -40,11 +39,10 @@ impl ::delay::Function for Tidy {
             options: ::delay::__private::Options::DEFAULT,
             start: |ctx, arguments| {
                 arguments.finish()?;
-                ::core::result::Result::Ok(
-                    ::delay::__private::Attempt::blocking(move || {
-                        ::delay::__private::Returned::value(tidy(&ctx))
-                    }),
-                )
+                let attempt = ::delay::__private::Attempt::blocking(move || {
+                    ::delay::__private::Returned::value(tidy(&ctx))
+                });
+                ::core::result::Result::Ok(attempt)
             },
         };
         &REGISTRATION

@@ -14,7 +14,8 @@ impl Count {
     }
     /// A call of [`count()`] whose options can be set before it is added.
     fn task(words: Vec<String>) -> ::delay::TaskBuilder<usize> {
-        ::delay::__private::Call::of::<Self>().argument("words", &words).task()
+        let call = ::delay::__private::Call::of::<Self>();
+        call.argument("words", &words).task()
     }
 }
 impl ::delay::Function for Count {
@@ -23,9 +24,7 @@ impl ::delay::Function for Count {
         use ::delay::__private::PlainValue as _;
         #[cfg_attr(
             not(test),
-            unsafe(
-                export_name = "delay_func_key.app$2Fsrc$2Fmail.rs$3Acount.app.lib.0.1.0"
-            )
+            unsafe(export_name = "delay_func_key.count.c66976dcce704e00")
         )]
         static REGISTRATION: ::delay::__private::Registration = ::delay::__private::Registration {
             function: "app/src/mail.rs:count",
@@ -48,11 +47,10 @@ impl ::delay::Function for Count {
             start: |ctx, mut arguments| {
                 let words: Vec<String> = arguments.required("words")?;
                 arguments.finish()?;
-                ::core::result::Result::Ok(
-                    ::delay::__private::Attempt::blocking(move || {
-                        ::delay::__private::Plain(count(&ctx, words)).keep()
-                    }),
-                )
+                let attempt = ::delay::__private::Attempt::blocking(move || {
+                    ::delay::__private::Plain(count(&ctx, words)).keep()
+                });
+                ::core::result::Result::Ok(attempt)
             },
         };
         &REGISTRATION

@@ -1,4 +1,4 @@
-#[delay::func("welcome-email")]
-pub async fn welcome(ctx: &Context, to: &str, copies: u32) -> Result<(), MailError> {
+#[delay::func("mail")]
+pub async fn mail(ctx: &Context, to: &str, copies: u32) -> Result<(), MailError> {
     send(ctx, to, copies).await
 }

@@ -32,7 +32,8 @@ pub fn in_mount_namespace(name: &str, body: impl FnOnce()) {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     print!("{out}");
     eprint!("{err}");
-    assert!(output.status.success(), "failed in `unshare {kind}` (root, or user namespaces, are needed)");
+    assert!(out.contains("running 1 test"), "no `unshare {kind}`: root, or user namespaces, are needed");
+    assert!(output.status.success(), "{name} failed, see above");
     assert!(out.contains(&format!("{INSIDE} {name}")), "the body of {name} did not run");
 }
 

@@ -2,7 +2,9 @@
 
 #![cfg(target_os = "linux")] // where names may be any bytes, and `sha256sum` is the one of coreutils
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -103,8 +105,8 @@ async fn a_run_that_is_killed_again_and_again_ends_with_what_sha256sum_prints() 
 #[tokio::test]
 async fn an_interrupted_run_drains_and_says_how_to_go_on() {
     let place = Place::with_files(1_000);
-    // So large that it is being read when the signal comes, on whatever machine; it takes no room on the disk.
-    let endless = place.tree().join("\u{10ffff}");
+    // The last file. So large that it is being read when the signal comes; yet it takes no room on the disk.
+    let endless = place.tree().join(OsStr::from_bytes(b"\xff\xff\xff"));
     fs::File::create(&endless).unwrap().set_len(1 << 40).unwrap();
 
     let checksum = Running::start(&mut place.command());

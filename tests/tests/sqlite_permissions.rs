@@ -71,12 +71,12 @@ fn a_folder_that_may_not_be_entered_is_unreadable() {
 }
 
 #[test]
-fn a_store_in_a_folder_that_may_not_be_written_is_told_as_such() {
+fn a_store_in_a_folder_that_may_not_be_written_is_read_only() {
     let (_folder, somebody, path) = somebodys_store();
     mode(path.parent().expect("its folder"), 0o500);
     let opened = somebody.open(&path);
     mode(path.parent().expect("its folder"), 0o700);
-    is(&opened, "unreadable");
+    is(&opened, "read only");
 }
 
 #[test]
@@ -91,8 +91,8 @@ fn a_store_cannot_be_made_in_a_folder_that_may_not_be_written() {
 }
 
 #[test]
-fn a_store_on_a_file_system_that_is_read_only_is_told_as_such() {
-    in_mount_namespace("a_store_on_a_file_system_that_is_read_only_is_told_as_such", || {
+fn a_store_on_a_file_system_that_is_read_only_is_read_only_itself() {
+    in_mount_namespace("a_store_on_a_file_system_that_is_read_only_is_read_only_itself", || {
         let folder = TempDir::new().expect("a folder");
         mount_tmpfs(folder.path(), "size=32m");
         let there = folder.path().join("jobs.db");

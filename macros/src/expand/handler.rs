@@ -18,6 +18,8 @@ pub(crate) fn handler(model: &Model<'_>) -> TokenStream {
     let ctx = Ident::new("ctx", Span::mixed_site());
     let arguments = Ident::new("arguments", Span::mixed_site());
 
+    let attempt_name = Ident::new("attempt", Span::mixed_site());
+
     let mut takes = Vec::new();
     for parameter in model.stored() {
         for old in parameter.renamed_from() {
@@ -51,7 +53,8 @@ pub(crate) fn handler(model: &Model<'_>) -> TokenStream {
         |#ctx, #mutable #arguments| {
             #(#takes)*
             #arguments.finish()?;
-            ::core::result::Result::Ok(#attempt)
+            let #attempt_name = #attempt;
+            ::core::result::Result::Ok(#attempt_name)
         }
     }
 }

@@ -8,7 +8,7 @@ use quote::{quote, quote_spanned};
 use super::{handler, stub};
 use crate::args::duration;
 use crate::func::output::Shape;
-use crate::func::{Model, place_of};
+use crate::func::{Model, located, place_of};
 use crate::origin::Origin;
 use crate::symbol::symbol;
 
@@ -45,12 +45,15 @@ pub(crate) fn registration(model: &Model<'_>, origin: &Origin) -> TokenStream {
 fn held(model: &Model<'_>, origin: &Origin) -> TokenStream {
     let Model { args, id, aliases, .. } = model;
     let delay = &args.delay;
-    let key = args.key.as_ref().map_or_else(Span::call_site, |key| key.text.span());
-    let name = Ident::new("REGISTRATION", Span::call_site().located_at(key));
-    let ty = quote_spanned!(name.span()=> #delay::__private::Registration);
-    let symbol = symbol(id, origin);
+    let (key, place_of_key) = match &args.key {
+        Some(key) => (key.text.value(), located(key.text.span())),
+        None => (String::new(), Span::call_site()),
+    };
+    let name = Ident::new("REGISTRATION", place_of_key);
+    let ty = quote_spanned!(place_of_key=> #delay::__private::Registration);
+    let symbol = symbol(&key, id, origin);
     // A crate's tests may be linked with the crate itself, through a dependency that only they have.
-    let guard = quote_spanned!(name.span()=> #[cfg_attr(not(test), unsafe(export_name = #symbol))]);
+    let guard = quote_spanned!(place_of_key=> #[cfg_attr(not(test), unsafe(export_name = #symbol))]);
     let parameters = model.stored().map(|parameter| parameter.described());
     let states = model.parameters.iter().filter(|parameter| !parameter.is_stored()).map(|parameter| {
         let owned = parameter.owned();
@@ -61,7 +64,7 @@ fn held(model: &Model<'_>, origin: &Origin) -> TokenStream {
     let known = origin.file.known;
     let options = options(model);
     let start = handler::handler(model);
-    let item = quote_spanned!(name.span()=> static #name: #ty);
+    let item = quote_spanned!(place_of_key=> static #name: #ty);
     quote! {
         #guard
         #item = #delay::__private::Registration {

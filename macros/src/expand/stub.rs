@@ -19,7 +19,12 @@ pub(crate) fn stub(model: &Model<'_>) -> TokenStream {
     let names = model.stored().map(|parameter| &parameter.name);
     let stored = model.stored().map(stored);
     let call = quote!(#this task(#(#names),*).add(#ctx).await);
-    let task = quote!(#delay::__private::Call::of::<Self>()#(#stored)*.task());
+    // In two steps, each of which fits a line of `cargo expand`.
+    let call_name = Ident::new("call", Span::mixed_site());
+    let task = quote! {
+        let #call_name = #delay::__private::Call::of::<Self>();
+        #call_name #(#stored)*.task()
+    };
     methods(model, &ctx, &call, &task)
 }
 

@@ -17,10 +17,10 @@ use super::filter::FilterArgs;
 use super::output::Output;
 use super::table::{Column, table};
 use super::text::count;
-use super::walk::{PAGE, walk};
+use super::walk::{Choice, PAGE, walk};
 use super::{access, ids};
 use crate::error::Result as StoreResult;
-use crate::store::{Acted, Action, Filter, Store};
+use crate::store::{Acted, Action, Store};
 use crate::task::{TaskId, TaskState};
 
 #[derive(Clone, Debug, Args)]
@@ -83,18 +83,18 @@ impl ActArgs {
         mut ids: Vec<TaskId>,
         store: &Arc<dyn Store>,
     ) -> Result<Work, Complaint> {
-        let mut filter = None;
+        let mut state = None;
         if self.all {
-            let chosen = self.filter.resolve(&**store).await?;
-            ids = choose(store, chosen.clone()).await.map_err(Complaint::failed)?;
-            filter = Some(chosen);
+            let choice = self.filter.resolve(&**store).await?;
+            ids = choose(store, choice).await.map_err(Complaint::failed)?;
+            state = self.filter.state;
         }
         if (self.all || action == Action::Delete) && !self.yes && !ids.is_empty() {
             confirm(&self.question(action, ids.len()))?;
         }
         let mut work = Work { outcomes: Vec::with_capacity(ids.len()), failure: None };
         for page in ids.chunks(PAGE) {
-            match act(store, action, page, filter.as_ref()).await {
+            match act(store, action, page, state).await {
                 Ok(acted) => work.outcomes.extend(page.iter().copied().zip(acted)),
                 Err(error) => {
                     work.failure = Some(error);
@@ -118,24 +118,25 @@ impl ActArgs {
     }
 }
 
-async fn choose(store: &Arc<dyn Store>, filter: Filter) -> StoreResult<Vec<TaskId>> {
+async fn choose(store: &Arc<dyn Store>, mut choice: Choice) -> StoreResult<Vec<TaskId>> {
     let mut ids = Vec::new();
     let keep = |record: crate::store::TaskRecord| {
         ids.push(record.id);
         ControlFlow::Continue(())
     };
-    walk(&**store, Filter { limit: usize::MAX, ..filter }, keep).await?;
+    choice.filter.limit = usize::MAX;
+    walk(&**store, choice, keep).await?;
     Ok(ids)
 }
 
-/// Acts on a page of tasks; on those that a filter has chosen only if they are still in its state.
+/// Acts on a page of tasks; on those that a filter has chosen only if they are still in that state.
 async fn act(
     store: &Arc<dyn Store>,
     action: Action,
     page: &[TaskId],
-    filter: Option<&Filter>,
+    state: Option<TaskState>,
 ) -> StoreResult<Vec<Acted>> {
-    let Some(state) = filter.and_then(|filter| filter.state) else {
+    let Some(state) = state else {
         return store.act(action, page.to_vec()).await;
     };
     let mut acted: HashMap<TaskId, Acted> = HashMap::new();
@@ -179,8 +180,10 @@ fn report(action: Action, work: Work, output: &Output) -> Result<(), Complaint> 
     if refused == 0 {
         return Ok(());
     }
-    let message = format!("{refused} of {} could not be {past}", count(all, "task"));
-    Err(Complaint::new(Exit::Failed, message).help(advice(action)))
+    let complaint =
+        Complaint::new(Exit::Failed, format!("{refused} of {} could not be {past}", count(all, "task")));
+    let by_state = work.outcomes.iter().any(|(_, acted)| matches!(acted, Acted::Wrong(_)));
+    Err(if by_state { complaint.help(advice(action)) } else { complaint })
 }
 
 fn told(acted: Acted, past: &str) -> String {

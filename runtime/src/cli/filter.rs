@@ -5,7 +5,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::complaint::Complaint;
 use super::resolve::resolve;
-use crate::codec::invocation_prefix;
+use super::walk::Choice;
 use crate::schemes::Look;
 use crate::store::Filter;
 use crate::task::TaskState;
@@ -38,18 +38,18 @@ impl FilterArgs {
         self.state.is_none() && self.queue.is_none() && self.function.is_none() && self.name.is_none()
     }
 
-    /// The store's own filter, without order and limit.
-    pub(super) async fn resolve(&self, store: &Look) -> Result<Filter, Complaint> {
-        let mut filter = Filter {
+    /// The tasks that are meant, without order and limit.
+    pub(super) async fn resolve(&self, store: &Look) -> Result<Choice, Complaint> {
+        let filter = Filter {
             state: self.state,
             queue: self.queue.clone(),
             name: self.name.clone(),
             ..Filter::default()
         };
-        if let Some(function) = &self.function {
-            let function = resolve(function, store, &filter).await?;
-            filter.payload_prefix = Some(invocation_prefix(&function));
-        }
-        Ok(filter)
+        let function = match &self.function {
+            Some(function) => Some(resolve(function, store, &filter).await?),
+            None => None,
+        };
+        Ok(Choice { filter, function })
     }
 }

@@ -9,10 +9,10 @@ use super::access;
 use super::complaint::Complaint;
 use super::options::{RetryDocument, retry_text, seconds};
 use super::output::Output;
-use super::resolve::function_of;
+use super::resolve::{canonical, function_of};
 use super::table::{Column, table};
 use super::text::short;
-use super::walk::walk;
+use super::walk::{Choice, walk};
 use super::workers::is_alive;
 use crate::clock::Clock;
 use crate::registry::{Registration, Registry};
@@ -93,8 +93,8 @@ pub(super) async fn run(url: &str, output: &Output) -> Result<(), Complaint> {
 
 async fn gather(registry: &Registry, store: &Look) -> Result<BTreeMap<String, Found>, Complaint> {
     let mut found: BTreeMap<String, Found> = BTreeMap::new();
-    // A task may name a function by an alias.
-    let of = |function: &str| registry.find(function).map_or(function, |linked| linked.function).to_owned();
+    // Tasks and workers may name a function by an alias.
+    let of = |function: &str| canonical(function).to_owned();
     for linked in registry.functions() {
         found.entry(linked.function.to_owned()).or_default().linked = Some(linked);
     }
@@ -116,7 +116,7 @@ async fn gather(registry: &Registry, store: &Look) -> Result<BTreeMap<String, Fo
             }
             ControlFlow::Continue(())
         };
-        walk(store, filter, count).await.map_err(Complaint::failed)?;
+        walk(store, Choice { filter, function: None }, count).await.map_err(Complaint::failed)?;
     }
     Ok(found)
 }

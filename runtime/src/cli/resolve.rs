@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::complaint::Complaint;
-use super::walk::walk;
+use super::walk::{Choice, walk};
 use crate::codec::Invocation;
 use crate::registry::Registry;
 use crate::schemes::Look;
@@ -13,6 +13,12 @@ use crate::store::{Filter, TaskRecord};
 /// The identity that a task's payload names, if it is an invocation.
 pub(super) fn function_of(record: &TaskRecord) -> Option<&str> {
     Invocation::parse(&record.payload).ok().map(|invocation| invocation.function)
+}
+
+/// The identity by which this program knows a function, where it knows it by an alias; else the name itself.
+pub(super) fn canonical(function: &str) -> &str {
+    let linked = Registry::linked().ok().and_then(|registry| registry.find(function));
+    linked.map_or(function, |linked| linked.function)
 }
 
 /// The identity that `text` means, among the functions of this program, of the workers, and of the tasks that `filter`
@@ -24,19 +30,17 @@ pub(super) async fn resolve(text: &str, store: &Look, filter: &Filter) -> Result
         known.extend(worker.functions);
     }
     if known.contains(text) {
-        return Ok(text.to_owned());
+        return Ok(canonical(text).to_owned());
     }
     // A part is unique only if no task names another function that has it.
     let all = Filter { limit: usize::MAX, ..filter.clone() };
     let gather = |record: TaskRecord| {
-        if let Some(function) = function_of(&record) {
-            if !known.contains(function) {
-                known.insert(function.to_owned());
-            }
+        if let Some(function) = function_of(&record).filter(|function| !known.contains(*function)) {
+            known.insert(function.to_owned());
         }
         ControlFlow::Continue(())
     };
-    walk(store, all, gather).await.map_err(Complaint::failed)?;
+    walk(store, Choice { filter: all, function: None }, gather).await.map_err(Complaint::failed)?;
     choose(text, &known)
 }
 
@@ -46,8 +50,10 @@ fn choose(text: &str, known: &BTreeSet<String>) -> Result<String, Complaint> {
     let by_key: Vec<&String> = known.iter().filter(key_is).collect();
     let by_part: Vec<&String> = known.iter().filter(|function| function.contains(text)).collect();
     let found = [exact, by_key, by_part].into_iter().find(|found| !found.is_empty()).unwrap_or_default();
-    match found.as_slice() {
-        [one] => Ok((*one).clone()),
+    // A function and its alias are one.
+    let found: BTreeSet<&str> = found.into_iter().map(|function| canonical(function)).collect();
+    match Vec::from_iter(found).as_slice() {
+        [one] => Ok((*one).to_owned()),
         [] => {
             let message = format!("no function is known as `{text}`");
             Err(Complaint::usage(message).help("`delay functions` lists those that are known"))

@@ -15,7 +15,7 @@ use super::table::{Column, table};
 use super::text::{count, relative, short, span};
 use super::walk::walk;
 use crate::clock::Clock;
-use crate::store::{Filter, Order, TaskRecord};
+use crate::store::{Order, TaskRecord};
 use crate::time::Timestamp;
 
 /// How much of an error a line shows.
@@ -47,18 +47,16 @@ impl TasksArgs {
     pub(super) async fn run(&self, url: &str, output: &Output) -> Result<(), Complaint> {
         let store = access::look(url).await?;
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX - 1);
-        let filter = Filter {
-            order: if self.oldest { Order::OldestFirst } else { Order::NewestFirst },
-            // One more than is shown tells whether there are more.
-            limit: limit + 1,
-            ..self.filter.resolve(&*store).await?
-        };
+        let mut choice = self.filter.resolve(&*store).await?;
+        choice.filter.order = if self.oldest { Order::OldestFirst } else { Order::NewestFirst };
+        // One more than is shown tells whether there are more.
+        choice.filter.limit = limit + 1;
         let mut records = Vec::new();
         let keep = |record| {
             records.push(record);
             ControlFlow::Continue(())
         };
-        walk(&*store, filter, keep).await.map_err(Complaint::failed)?;
+        walk(&*store, choice, keep).await.map_err(Complaint::failed)?;
         let more = records.len() > limit;
         records.truncate(limit);
         let now = Clock::System.now();

@@ -10,7 +10,7 @@ use super::complaint::Complaint;
 use super::output::Output;
 use super::table::{Column, table};
 use super::text::{relative, short};
-use super::walk::walk;
+use super::walk::{Choice, walk};
 use crate::clock::Clock;
 use crate::schemes::Look;
 use crate::store::{Filter, WorkerId, WorkerRecord};
@@ -91,6 +91,6 @@ async fn running(store: &Look) -> Result<HashMap<WorkerId, u64>, Complaint> {
         }
         ControlFlow::Continue(())
     };
-    walk(store, filter, count).await.map_err(Complaint::failed)?;
+    walk(store, Choice { filter, function: None }, count).await.map_err(Complaint::failed)?;
     Ok(running)
 }

@@ -228,7 +228,8 @@ mod tests {
     struct There(#[expect(dead_code, reason = "only decoded")] Box<Back>);
 
     #[derive(Debug, Deserialize)]
-    struct Back(#[expect(dead_code, reason = "only decoded")] Vec<Option<There>>, Option<Box<There>>);
+    #[expect(dead_code, reason = "only decoded")]
+    struct Back(Vec<Option<There>>, Option<Box<There>>);
 
     #[test]
     fn recursion_that_reads_no_bytes_is_an_error() {

@@ -8,7 +8,7 @@
 //! 2. **The trail.** While an error passes outwards, each container adds the position of the value that failed.
 //!
 //! Scalars are all asked for as "any value": the deserializer then gives serde what it found, and the error names what
-//! was expected, too.
+//! was expected, too. Those of 128 bits are read by `wide`.
 //!
 //! Out of reach: a type whose `Deserialize` calls itself without asking for input, such as an untagged enum whose first
 //! variant is the enum itself. It fails on every input, in every format, and so in its author's first test.
@@ -20,6 +20,8 @@ use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
+
+use super::wide::Wide;
 
 /// More than any real type nests `Option`s and newtypes directly inside each other.
 const MAX_IDLE: u8 = 64;
@@ -90,8 +92,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
 
     forward_with_visitor! {
         deserialize_any();
-        deserialize_i128();
-        deserialize_u128();
         deserialize_unit_struct(name: &'static str);
         deserialize_seq();
         deserialize_tuple(len: usize);
@@ -102,6 +102,14 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit map identifier ignored_any
+    }
+
+    fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.deserialize_any(Wide::signed(visitor))
+    }
+
+    fn deserialize_u128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.deserialize_any(Wide::unsigned(visitor))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {

@@ -7,8 +7,8 @@ use super::fixture::{Shop, Welcome};
 #[tokio::test]
 async fn all_that_the_filters_let_through_are_retried_and_no_others() -> Result<()> {
     let shop = Shop::open().await?;
-    let filled = shop.fill().await?;
     let other = shop.failed("zoe").await?;
+    let filled = shop.fill().await?;
     let args = ["retry", "--json", "--state", "failed", "--queue", "mail", "--all"];
     let run = shop.delay(&args).expect(2);
     assert!(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use delay::store::sqlite::{SqliteOptions, SqliteStore};
-use delay::store::{Enlist, Fence, Inspect as _, Queues, Settlement, Store, TaskRecord, Turn, WorkerId};
+use delay::store::{Enlist, Fence, Queues, Settlement, Store, TaskRecord, Turn, WorkerId};
 use delay::{BoxError, Client, Context, Due, Hold, Kept, Limits, Result, Task, TaskId, Transition};
 use serde_json::Value;
 
@@ -34,10 +34,6 @@ impl Folder {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(TaskId::new().to_string());
         std::fs::create_dir(&path).expect("the target's folder can be written");
         Self(path)
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.0
     }
 
     pub(super) fn file(&self) -> PathBuf {

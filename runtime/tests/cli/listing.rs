@@ -1,6 +1,5 @@
 //! `delay tasks`: which tasks, in which order, and what of them.
 
-use delay::store::Store as _;
 use delay::{Result, TaskId};
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use delay::store::{Enlist, Store as _};
+use delay::store::Enlist;
 use delay::{Function as _, Result};
 use serde_json::json;
 

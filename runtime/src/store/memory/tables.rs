@@ -1,0 +1,401 @@
+//! The maps, and what each verb does to them. One lock is held around every call; the caller hands in the time.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use crate::id::TaskId;
+use crate::outcome::{Hold, Transition};
+use crate::store::share::take_fairly;
+use crate::store::{
+    Acted, Action, Claim, Fence, Pushed, Queues, Retention, Settled, Settlement, TaskRecord, UpkeepRules,
+    WorkerId, WorkerRecord, crash_text,
+};
+use crate::task::{Task, TaskState};
+use crate::time::Timestamp;
+
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    pub(super) rows: BTreeMap<TaskId, Row>,
+    ready: BTreeMap<String, BTreeSet<(i16, Timestamp, TaskId)>>,
+    pub(super) scheduled: BTreeSet<(Timestamp, TaskId)>,
+    expiring: BTreeSet<(Timestamp, TaskId)>,
+    names: HashMap<(String, String), Name>,
+    pub(super) workers: BTreeMap<WorkerId, Worker>,
+    pub(super) cancels: HashSet<TaskId>,
+    /// Came to their end; to be signalled.
+    pub(super) ended: Vec<TaskId>,
+    pub(super) last_worker: i64,
+    turns: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) record: TaskRecord,
+    first_claim: Option<Timestamp>,
+    pub(super) started: bool,
+    expires: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Name {
+    holder: TaskId,
+    until: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) record: WorkerRecord,
+    pub(super) lease: Duration,
+}
+
+impl Tables {
+    fn enter(&mut self, id: TaskId, state: TaskState) {
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        row.record.state = state;
+        let record = &row.record;
+        match state {
+            TaskState::Ready => {
+                let queue = self.ready.entry(record.queue.clone()).or_default();
+                queue.insert((record.priority, record.eta, id));
+            }
+            TaskState::Scheduled => {
+                self.scheduled.insert((record.eta, id));
+            }
+            _ => {}
+        }
+    }
+
+    fn leave(&mut self, id: TaskId) {
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        let record = &row.record;
+        match record.state {
+            TaskState::Ready => {
+                if let Some(queue) = self.ready.get_mut(&record.queue) {
+                    queue.remove(&(record.priority, record.eta, id));
+                    if queue.is_empty() {
+                        self.ready.remove(&record.queue);
+                    }
+                }
+            }
+            TaskState::Scheduled => {
+                self.scheduled.remove(&(record.eta, id));
+            }
+            _ => {}
+        }
+        if let Some(expires) = row.expires.take() {
+            self.expiring.remove(&(expires, id));
+        }
+    }
+
+    pub(super) fn push(&mut self, task: Task, now: Timestamp) -> Pushed {
+        if self.rows.contains_key(&task.id) {
+            return Pushed::Added;
+        }
+        if let Some(name) = &task.name {
+            let key = (task.queue.clone().into_owned(), name.clone());
+            match self.names.get(&key) {
+                Some(taken) if taken.until.is_none_or(|until| until > now) => {
+                    return Pushed::NameTaken(taken.holder);
+                }
+                _ => self.names.insert(key, Name { holder: task.id, until: None }),
+            };
+        }
+        let eta = task.due.eta(now);
+        let record = TaskRecord {
+            id: task.id,
+            queue: task.queue.into_owned(),
+            name: task.name,
+            tag: task.tag,
+            state: TaskState::Ready,
+            priority: task.priority,
+            eta,
+            attempt: 0,
+            epoch: 0,
+            crashes: 0,
+            created: now,
+            finished: None,
+            worker: None,
+            hold: None,
+            error: None,
+            options: task.options,
+            payload: task.payload,
+            result: None,
+        };
+        let state = if eta > now { TaskState::Scheduled } else { TaskState::Ready };
+        self.rows.insert(task.id, Row { record, first_claim: None, started: false, expires: None });
+        self.enter(task.id, state);
+        Pushed::Added
+    }
+
+    pub(super) fn running(&mut self, fence: Fence) -> Option<&mut Row> {
+        self.rows
+            .get_mut(&fence.id)
+            .filter(|row| row.record.state == TaskState::Running && row.record.epoch == fence.epoch)
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        settlement: Settlement,
+        retention: &Retention,
+        now: Timestamp,
+    ) -> Settled {
+        let Settlement { fence, transition } = settlement;
+        let Some(row) = self.running(fence) else { return Settled::Stale };
+        row.record.worker = None;
+        row.started = false;
+        self.apply(fence.id, transition, retention, now);
+        Settled::Applied
+    }
+
+    fn apply(&mut self, id: TaskId, transition: Transition, retention: &Retention, now: Timestamp) {
+        self.leave(id);
+        let keep = retention.keep(&transition);
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        let record = &mut row.record;
+        let state = match transition {
+            Transition::Succeed(kept) => {
+                record.result = kept.map(|kept| kept.value);
+                TaskState::Succeeded
+            }
+            Transition::Fail { error } => {
+                record.error = Some(error);
+                TaskState::Failed
+            }
+            Transition::Cancel { reason } => {
+                record.error = Some(reason);
+                TaskState::Cancelled
+            }
+            Transition::Retry { wait, error } => {
+                record.error = Some(error);
+                record.eta = now.after(wait);
+                waiting(wait)
+            }
+            Transition::Snooze { wait } => {
+                record.attempt = record.attempt.saturating_sub(1);
+                record.eta = now.after(wait);
+                waiting(wait)
+            }
+            Transition::Refund => {
+                record.attempt = record.attempt.saturating_sub(1);
+                TaskState::Ready
+            }
+            Transition::Hold { hold, error } => {
+                record.attempt = record.attempt.saturating_sub(1);
+                record.hold = Some(hold);
+                record.error = Some(error);
+                TaskState::Held
+            }
+        };
+        if let Some(keep) = keep {
+            record.finished = Some(now);
+            let expires = now.after(keep);
+            row.expires = Some(expires);
+            self.expiring.insert((expires, id));
+            self.bury_name(id, now.after(retention.tombstone));
+            self.ended.push(id);
+        }
+        self.enter(id, state);
+    }
+
+    fn bury_name(&mut self, id: TaskId, until: Timestamp) {
+        let Some(record) = self.rows.get(&id).map(|row| &row.record) else { return };
+        if let Some(name) = &record.name {
+            let key = (record.queue.clone(), name.clone());
+            if let Some(name) = self.names.get_mut(&key).filter(|name| name.holder == id) {
+                name.until = Some(until);
+            }
+        }
+    }
+
+    /// Cancels what was asked to be cancelled while it ran and came back to wait; answers what `worker` still runs.
+    pub(super) fn honour_cancels(
+        &mut self,
+        worker: WorkerId,
+        retention: &Retention,
+        now: Timestamp,
+    ) -> Vec<TaskId> {
+        let mut asked = Vec::new();
+        for id in std::mem::take(&mut self.cancels) {
+            let Some((state, runner)) = self.rows.get(&id).map(|row| (row.record.state, row.record.worker))
+            else {
+                continue;
+            };
+            if state == TaskState::Running {
+                self.cancels.insert(id);
+                asked.extend((runner == Some(worker)).then_some(id));
+            } else if !state.is_finished() {
+                self.act(Action::Cancel, id, retention, now);
+            }
+        }
+        asked
+    }
+
+    pub(super) fn promote(&mut self, now: Timestamp, limit: usize) -> u64 {
+        let due: Vec<TaskId> =
+            self.scheduled.iter().take_while(|(eta, _)| *eta <= now).take(limit).map(|(_, id)| *id).collect();
+        for id in &due {
+            self.leave(*id);
+            self.enter(*id, TaskState::Ready);
+        }
+        due.len() as u64
+    }
+
+    pub(super) fn claim(
+        &mut self,
+        worker: WorkerId,
+        want: usize,
+        queues: &Queues,
+        now: Timestamp,
+    ) -> Vec<Claim> {
+        let open: Vec<String> = match queues {
+            Queues::All => self.ready.keys().cloned().collect(),
+            Queues::Only(queues) => queues.to_vec(),
+        };
+        self.turns = self.turns.wrapping_add(1);
+        let mut ids = Vec::new();
+        let taken = take_fairly(&open, self.turns, want, |queue, n| {
+            let first: Vec<_> = self.ready.get(queue).into_iter().flatten().take(n).copied().collect();
+            for (_, _, id) in &first {
+                self.leave(*id);
+                self.enter(*id, TaskState::Running);
+            }
+            ids.extend(first.iter().copied());
+            Ok::<_, std::convert::Infallible>(first.len())
+        });
+        let Ok(()) = taken;
+        ids.sort_unstable();
+        ids.into_iter().filter_map(|(_, _, id)| self.hand_over(id, worker, now)).collect()
+    }
+
+    fn hand_over(&mut self, id: TaskId, worker: WorkerId, now: Timestamp) -> Option<Claim> {
+        let row = self.rows.get_mut(&id)?;
+        let first = *row.first_claim.get_or_insert(now);
+        let record = &mut row.record;
+        record.attempt += 1;
+        record.epoch += 1;
+        record.worker = Some(worker);
+        record.hold = None;
+        Some(Claim {
+            fence: Fence { id, epoch: record.epoch, named: record.name.is_some(), row: 0 },
+            attempt: record.attempt,
+            crashes: record.crashes,
+            age: now.since(first),
+            queue: record.queue.clone(),
+            name: record.name.clone(),
+            priority: record.priority,
+            eta: record.eta,
+            options: record.options.clone(),
+            payload: record.payload.clone(),
+        })
+    }
+
+    pub(super) fn take_back(&mut self, worker: WorkerId, max_crashes: Option<u32>) -> (u64, u64) {
+        let held: Vec<TaskId> = self
+            .rows
+            .iter()
+            .filter(|(_, row)| row.record.state == TaskState::Running && row.record.worker == Some(worker))
+            .map(|(id, _)| *id)
+            .collect();
+        let mut quarantined = 0;
+        for id in &held {
+            let Some(row) = self.rows.get_mut(id) else { continue };
+            let record = &mut row.record;
+            record.attempt = record.attempt.saturating_sub(1);
+            record.worker = None;
+            let mut state = TaskState::Ready;
+            if let Some(max_crashes) = max_crashes {
+                if record.crashes == 0 || row.started {
+                    record.crashes += 1;
+                }
+                if record.crashes >= max_crashes {
+                    record.hold = Some(Hold::Crashes);
+                    record.error = Some(crash_text(record.crashes));
+                    state = TaskState::Held;
+                    quarantined += 1;
+                }
+            }
+            row.started = false;
+            self.enter(*id, state);
+        }
+        (held.len() as u64, quarantined)
+    }
+
+    pub(super) fn rescue(&mut self, now: Timestamp, rules: &UpkeepRules) -> (u64, u64) {
+        let dead: Vec<WorkerId> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.record.lease_until < now)
+            .map(|(id, _)| *id)
+            .collect();
+        let mut sums = (0, 0);
+        for id in dead {
+            self.workers.remove(&id);
+            let (rescued, quarantined) = self.take_back(id, Some(rules.max_crashes));
+            sums = (sums.0 + rescued, sums.1 + quarantined);
+        }
+        sums
+    }
+
+    pub(super) fn prune(&mut self, now: Timestamp, limit: usize) -> u64 {
+        let old: Vec<_> =
+            self.expiring.iter().take_while(|(at, _)| *at <= now).take(limit).copied().collect();
+        for entry in &old {
+            self.expiring.remove(entry);
+            self.rows.remove(&entry.1);
+        }
+        self.names.retain(|_, name| name.until.is_none_or(|until| until > now));
+        old.len() as u64
+    }
+
+    pub(super) fn act(&mut self, action: Action, id: TaskId, retention: &Retention, now: Timestamp) -> Acted {
+        let Some(state) = self.rows.get(&id).map(|row| row.record.state) else { return Acted::Unknown };
+        match (action, state) {
+            (
+                Action::Retry,
+                TaskState::Held | TaskState::Failed | TaskState::Cancelled | TaskState::Scheduled,
+            ) => self.revive(id, now),
+            (Action::Cancel, TaskState::Ready | TaskState::Scheduled | TaskState::Held) => {
+                let reason = "cancelled before it ran".to_owned();
+                self.apply(id, Transition::Cancel { reason }, retention, now);
+                Acted::Done
+            }
+            (Action::Cancel, TaskState::Running) => {
+                self.cancels.insert(id);
+                Acted::Asked
+            }
+            (Action::Delete, state) if state != TaskState::Running => {
+                self.leave(id);
+                self.ended.push(id);
+                if let Some(Row { record, .. }) = self.rows.remove(&id) {
+                    if let Some(name) = record.name {
+                        self.names.remove(&(record.queue, name));
+                    }
+                }
+                Acted::Done
+            }
+            (_, state) => Acted::Wrong(state),
+        }
+    }
+
+    fn revive(&mut self, id: TaskId, now: Timestamp) -> Acted {
+        self.leave(id);
+        let Some(row) = self.rows.get_mut(&id) else { return Acted::Unknown };
+        row.first_claim = None;
+        let record = &mut row.record;
+        (record.attempt, record.crashes, record.eta) = (0, 0, now);
+        (record.finished, record.hold) = (None, None);
+        if let Some(name) = &record.name {
+            let key = (record.queue.clone(), name.clone());
+            let taken = self.names.entry(key).or_insert(Name { holder: id, until: None });
+            if taken.holder == id {
+                taken.until = None;
+            }
+        }
+        self.enter(id, TaskState::Ready);
+        Acted::Done
+    }
+}
+
+fn waiting(wait: Duration) -> TaskState {
+    if wait.is_zero() { TaskState::Ready } else { TaskState::Scheduled }
+}

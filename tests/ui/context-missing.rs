@@ -1,0 +1,4 @@
+#[delay::func("welcome")]
+async fn welcome() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use delay::Context;
+
+#[delay::func("welcome")]
+async fn welcome(ctx: &mut Context, to: String) {}
+
+fn main() {}

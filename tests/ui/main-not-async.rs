@@ -1,0 +1,2 @@
+#[delay::main]
+fn main() {}

@@ -1,0 +1,2 @@
+#[delay::main]
+async fn main(arguments: Vec<String>) {}

@@ -1,0 +1,2 @@
+#[delay::main(flavour = "current_thread", worker_threads = 0)]
+async fn main() {}

@@ -1,0 +1,8 @@
+use delay::Context;
+
+#[delay::func("a")]
+async fn a(ctx: &Context) -> ! {
+    loop {}
+}
+
+fn main() {}
