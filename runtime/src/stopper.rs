@@ -5,6 +5,7 @@
 //! a stopper, its life and what it tells; `stopper/run.rs` has the ways to run work and `stopper/closers.rs` those to
 //! hand in closers. It never holds mechanism: that is below `stopper/`, from `gate` up, each file with its invariants.
 
+mod builder;
 mod census;
 mod closers;
 mod crew;
@@ -12,6 +13,7 @@ mod drive;
 mod error;
 mod gate;
 mod latch;
+mod life;
 mod link;
 mod names;
 mod options;
@@ -28,23 +30,20 @@ mod models;
 #[cfg(all(test, not(delay_loom)))]
 mod tests;
 
-use std::any::Any;
-use std::borrow::Cow;
 use std::fmt;
-use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::builder::Builder;
 pub use self::census::{StopperReport, leaked_stoppers, live_stoppers};
 pub use self::crew::Admission;
 pub use self::error::{RunError, StillRunning, TaskPanic, Unavailable};
 pub use self::latch::Signal;
+pub use self::life::Life;
 pub use self::link::CancelLink;
 pub use self::options::{TaskOptions, TaskSpan, Wait};
-pub use self::shared::Life;
 pub use self::task_map::{TaskCount, TaskMap};
 
-use self::panic::PanicHandler;
 use self::shared::Shared;
 
 /// How long [`Stopper::stop_within`] waits for what it has cancelled: once for tasks, once for workers.
@@ -102,7 +101,7 @@ impl Stopper {
 
     /// A stopper with options.
     pub fn builder() -> Builder {
-        Builder { name: Cow::Borrowed("unnamed"), on_panic: PanicHandler::default() }
+        Builder::new()
     }
 
     /// Stops: refuses new work, waits for tasks and workers, runs the closers, and returns when all is over.
@@ -270,59 +269,5 @@ impl fmt::Display for Stopper {
 impl fmt::Debug for Stopper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Stopper").field(&self.report()).finish()
-    }
-}
-
-/// Makes a [`Stopper`].
-///
-/// ```
-/// use delay::stopper::Stopper;
-///
-/// let stopper = Stopper::builder()
-///     .name("mail")
-///     .on_panic(|task, payload| match payload.downcast_ref::<&str>() {
-///         Some(message) => eprintln!("{task}: {message}"),
-///         None => eprintln!("{task} panicked"),
-///     })
-///     .build();
-/// ```
-#[must_use = "a builder does nothing until `build`"]
-pub struct Builder {
-    name: Cow<'static, str>,
-    on_panic: PanicHandler,
-}
-
-impl Builder {
-    /// What it is called in logs and reports.
-    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.name = name.into();
-        self
-    }
-
-    /// Who is told, by name and with the very payload, when a task, worker, closer or recovered future panics.
-    ///
-    /// The panic itself goes on to where it would have gone without a handler. The handler is called on the thread
-    /// that panicked, after the future was dropped and before the task is counted out.
-    pub fn on_panic(
-        mut self,
-        handler: impl Fn(&'static str, &(dyn Any + Send)) + Send + Sync + 'static,
-    ) -> Self {
-        self.on_panic = PanicHandler(Some(Arc::new(handler)));
-        self
-    }
-
-    /// The stopper. Remembers its caller for [`leaked_stoppers`].
-    #[must_use]
-    #[track_caller]
-    pub fn build(self) -> Stopper {
-        let shared = Arc::new(Shared::new(self.name, Location::caller(), self.on_panic));
-        census::created(&shared);
-        Stopper { shared }
-    }
-}
-
-impl fmt::Debug for Builder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("name", &self.name).finish_non_exhaustive()
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::error::{Error, Kind, Result};
 use crate::id::TaskId;
 use crate::outcome::Transition;
-use crate::signals::Signals;
+pub use crate::signals::Signals;
 use crate::task::{Task, TaskState};
 
 pub mod memory;

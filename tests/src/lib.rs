@@ -2,12 +2,22 @@
 //!
 //! No delayed function is registered here: whoever links this crate decides itself what it can run.
 
+mod dice;
 mod elsewhere;
 mod fixture;
 mod hand;
+pub mod history;
+mod lying;
+mod process;
+mod recording;
 mod wait;
 
+pub use dice::Dice;
 pub use elsewhere::{Opened, Somebody, in_mount_namespace, mount_tmpfs, remount};
 pub use fixture::{Backend, Fixture, Memory, Sqlite, task};
 pub use hand::{Hand, LEASE};
+pub use lying::{Lie, Lying};
+pub use process::{Call, Orders, Place, Process, Work};
+pub use recording::Recording;
+pub use rustix::process::Signal;
 pub use wait::{BOUND, soon};

@@ -34,7 +34,7 @@ fn the_programs_own_functions_are_known_with_all_that_their_attributes_say() {
         panic!("{document}");
     };
     assert_eq!(function["function"], "delay-tests/src/bin/embedded_cli.rs:welcome-email");
-    assert_eq!((&function["workers"], &function["waiting"]), (&json!([]), &json!(1)));
+    assert_eq!((&function["workers"], &function["waiting"]), (&json!([]), &json!(2)));
     let linked = &function["linked"];
     assert_eq!(linked["parameters"], json!(["to: String", "times: u32"]));
     assert_eq!(linked["queue"], "mail");
@@ -51,15 +51,17 @@ fn the_programs_own_functions_are_known_with_all_that_their_attributes_say() {
 #[test]
 fn the_tool_can_be_one_command_of_several() {
     let program = Program::new();
-    assert_eq!(program.run(&["admin", "tasks"]).lines().count(), 2);
+    assert_eq!(program.run(&["admin", "tasks"]).lines().count(), 3);
     assert_eq!(program.json(&["admin", "queues", "--json"])["queues"][0]["ready"], 1);
 }
 
 #[test]
 fn an_alias_is_the_function_that_has_it() {
     let program = Program::new();
-    for function in ["welcome-email", "old-place/src/a.rs:hello", "hello"] {
+    for function in
+        ["welcome-email", "old/src/a.rs:hello", "hello", "delay-tests/src/bin/embedded_cli.rs:welcome-email"]
+    {
         let document = program.json(&["tasks", "--json", "--function", function]);
-        assert_eq!(document["tasks"].as_array().map(Vec::len), Some(1), "{function}");
+        assert_eq!(document["tasks"].as_array().map(Vec::len), Some(2), "{function}");
     }
 }

@@ -7,7 +7,8 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::shared::{Life, Shared};
+use super::life::Life;
+use super::shared::Shared;
 use super::task_map::TaskMap;
 
 /// What one stopper is at, as far as one look can tell.
@@ -36,7 +37,7 @@ impl fmt::Display for StopperReport {
             [("tasks", &self.tasks), ("workers", &self.workers), ("closers", &self.closers)]
         {
             if !running.is_empty() {
-                write!(f, "; {} {kind}: {running}", running.total())?;
+                write!(f, "; {kind} ({}): {running}", running.total())?;
             }
         }
         Ok(())

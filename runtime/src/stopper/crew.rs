@@ -3,6 +3,7 @@
 //! It joins the gate, the names and the roll of abort handles. It never decides when to close or to abort: the steps
 //! of a stop do.
 
+use std::fmt;
 use std::panic::resume_unwind;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,6 +17,7 @@ use super::roll::{Place, Roll};
 use super::shard;
 use super::task_map::TaskMap;
 
+/// All of one kind.
 pub(super) struct Crew {
     gate: Gate<Label, Hooks>,
     names: Names<Cell<Label, Hooks>>,
@@ -84,6 +86,12 @@ impl Crew {
         TaskMap::new(self.gate.counts())
     }
 
+    /// How many could be aborted now.
+    #[cfg(test)]
+    pub(super) fn spawned(&self) -> usize {
+        self.gate.hooks().spawned.len()
+    }
+
     pub(super) fn total(&self) -> usize {
         self.gate.counts().iter().map(|(_, count)| count).sum()
     }
@@ -128,8 +136,8 @@ impl Admission {
     }
 }
 
-impl std::fmt::Debug for Admission {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admission").field("name", &self.name()).finish_non_exhaustive()
     }
 }

@@ -17,11 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::gate::{Cell, Gate};
 use super::latch::Latch;
+use super::life::Life;
 use super::link::CancelLink;
 use super::names::Label;
 use super::panic::PanicHandler;
 use super::roll::Roll;
-use super::shared::{Life, Shared};
+use super::shared::Shared;
 use super::sync::{AtomicBool, Ordering};
 
 type Count = Arc<Cell<&'static str, ()>>;

@@ -14,13 +14,12 @@
 //! # Why it cannot deadlock
 //!
 //! `closing` is held while the gates close (their locks are leaves), and never while foreign code runs: wakers, tokens
-//! and the gates' own shares are let go after it. The locks here are held for a push or a pop and never over an
-//! `await`. A stop waits for tasks, then for workers, then for closers; none of the three waits for the driver, except
+//! and the gates' own shares are let go after it. The lock on the closers is held to take them over, for
+//! which the roll's leaf lock is taken, or to pop one; neither is held over an `await`. A stop waits for tasks, then for workers, then for closers; none of the three waits for the driver, except
 //! one that awaits `stop` itself, which is documented there.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +34,7 @@ use super::crew::{Admission, Crew};
 use super::drive;
 use super::error::Unavailable;
 use super::latch::Latch;
+use super::life::Life;
 use super::names::Label;
 use super::panic::PanicHandler;
 use super::roll::Roll;
@@ -44,30 +44,7 @@ use super::sync::Mutex;
 /// How often a stop that waits says what for.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
-/// Where a stopper is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Life {
-    /// Takes work.
-    Running,
-    /// Refuses work and waits for the tasks.
-    Quiescing,
-    /// All tasks have ended; waits for the workers, then runs the closers.
-    Stopping,
-    /// All is over.
-    Stopped,
-}
-
-impl fmt::Display for Life {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Running => "running",
-            Self::Quiescing => "quiescing",
-            Self::Stopping => "stopping",
-            Self::Stopped => "stopped",
-        })
-    }
-}
-
+/// Everything of one stopper.
 pub(super) struct Shared {
     pub(super) id: u64,
     pub(super) name: Cow<'static, str>,
@@ -152,7 +129,7 @@ impl Shared {
         Unavailable::quiescing(label.name)
     }
 
-    /// Step 1 and 2: refuse new work, then tell everybody.
+    /// Steps 1 and 2: refuse new work, then tell everybody.
     pub(super) fn quiesce(&self) {
         let mut closing = self.closing.lock();
         if *closing {
@@ -171,14 +148,15 @@ impl Shared {
 
     /// Begins the stop, once.
     pub(super) fn request_stop(self: &Arc<Self>) {
-        // Before the election: when this returns work is refused, whoever was elected.
+        // Before the election: when this returns, work is refused and closers come too late, whoever was elected.
         self.quiesce();
+        let mut waiting = self.waiting_closers.lock();
+        waiting.extend(self.closer_roll.close());
+        drop(waiting);
         // Relaxed: it only elects the one who starts the driver.
-        if self.requested.swap(true, Ordering::Relaxed) {
-            return;
+        if !self.requested.swap(true, Ordering::Relaxed) {
+            drive::start(Arc::clone(self));
         }
-        *self.waiting_closers.lock() = self.closer_roll.close().into();
-        drive::start(Arc::clone(self));
     }
 
     /// Steps 3 to 5; see invariant 1.
@@ -204,7 +182,7 @@ impl Shared {
         let mut drained = crew.drained();
         while tokio::time::timeout(REPORT_EVERY, &mut drained).await.is_err() {
             let running = crew.running();
-            tracing::info!(stopper = %self.name, "{} waits for {} {kind}: {running}", self.life(), running.total());
+            tracing::info!(stopper = %self.name, "{} waits for {kind} ({}): {running}", self.life(), running.total());
         }
     }
 
@@ -229,7 +207,7 @@ impl Drop for Shared {
         if !self.stopped.is_open() {
             let closers = self.closer_roll.len();
             if closers > 0 {
-                tracing::warn!(stopper = %self.name, created = %self.created, "dropped without `stop`: {closers} closers never ran");
+                tracing::warn!(stopper = %self.name, created = %self.created, "dropped without `stop`; closers that never ran: {closers}");
             }
             census::dropped_unstopped(self.id, self.report());
         }

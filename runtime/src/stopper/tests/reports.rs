@@ -66,7 +66,7 @@ async fn while_it_quiesces_it_says_every_5_s_for_which_tasks_it_waits() {
     let messages = recorder.messages();
     assert_eq!(messages.len(), 2, "{messages:?}");
     for message in messages {
-        assert!(message.starts_with("quiescing waits for 1 tasks: 1 x send ("), "{message}");
+        assert!(message.starts_with("quiescing waits for tasks (1): 1 x send ("), "{message}");
     }
     stopper.stop().await;
 }
@@ -90,10 +90,10 @@ async fn live_stoppers_are_listed_with_what_runs_until_they_are_stopped() {
     assert!(report.created.file().ends_with("reports.rs"));
     let text = report.to_string();
     assert!(
-        text.starts_with("stopper listed (") && text.contains("): running; 1 tasks: 1 x task ("),
+        text.starts_with("stopper listed (") && text.contains("): running; tasks (1): 1 x task ("),
         "{text}"
     );
-    assert!(text.contains("; 1 workers: 1 x worker ("), "{text}");
+    assert!(text.contains("; workers (1): 1 x worker ("), "{text}");
     assert_eq!(stopper.to_string(), text);
 
     drop(admission);
@@ -125,5 +125,17 @@ fn closers_that_are_dropped_without_a_stop_are_complained_of() {
     stopper.add_closer(|| unreachable!("never stopped"));
     drop(stopper);
     let messages = recorder.messages();
-    assert!(messages.iter().any(|message| message.contains("1 closers never ran")), "{messages:?}");
+    assert!(messages.iter().any(|message| message.contains("closers that never ran: 1")), "{messages:?}");
+}
+
+#[tokio::test]
+async fn a_task_that_ended_leaves_no_handle_behind() {
+    let stopper = Stopper::new();
+    for _ in 0..10 {
+        let task = stopper.run_async_task("task", async {}).expect("admitted");
+        assert!(stopper.shared.tasks.spawned() <= 1);
+        task.await.expect("no panic");
+    }
+    assert_eq!(stopper.shared.tasks.spawned(), 0);
+    stopper.stop().await;
 }

@@ -1,0 +1,135 @@
+//! A store that writes down what it acknowledges, before the caller hears of it. Everything is done by the store
+//! behind it.
+
+use std::sync::Arc;
+
+use delay::Transition;
+use delay::store::{
+    Acted, Action, Count, Enlist, Fence, Filter, Inspect, Pending, Pushed, Settled, Signals, Store,
+    TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
+};
+use delay::{Task, TaskId};
+
+use crate::history::{End, Id, Journal, Taken, What};
+
+/// The recording store.
+#[derive(Debug)]
+pub struct Recording {
+    store: Arc<dyn Store>,
+    journal: Arc<Journal>,
+}
+
+impl Recording {
+    /// Records what `store` does.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, journal: Arc<Journal>) -> Self {
+        Self { store, journal }
+    }
+}
+
+/// What an attempt is to come to by a transition.
+fn end(transition: &Transition) -> End {
+    match transition {
+        Transition::Succeed(_) => End::Succeeded,
+        Transition::Fail { .. } | Transition::Cancel { .. } => End::Finished,
+        _ => End::Again,
+    }
+}
+
+impl Store for Recording {
+    fn push(&self, tasks: Vec<Task>) -> Pending<'_, Vec<Pushed>> {
+        Box::pin(async move {
+            let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
+            let pushed = self.store.push(tasks).await?;
+            let added = ids.iter().zip(&pushed).filter(|(_, pushed)| **pushed == Pushed::Added);
+            self.journal.write(added.map(|(id, _)| What::Pushed { id: Id(*id) }));
+            Ok(pushed)
+        })
+    }
+
+    fn enlist(&self, worker: Enlist) -> Pending<'_, WorkerId> {
+        self.store.enlist(worker)
+    }
+
+    fn turn(&self, turn: Turn) -> Pending<'_, Turned> {
+        Box::pin(async move {
+            let asked: Vec<(Fence, End)> =
+                turn.settle.iter().map(|settle| (settle.fence, end(&settle.transition))).collect();
+            let settled = |taken: &mut dyn Iterator<Item = Taken>| {
+                let answers = asked.iter().zip(taken).map(|((fence, end), taken)| What::Settled {
+                    id: Id(fence.id),
+                    epoch: fence.epoch,
+                    end: *end,
+                    taken,
+                });
+                self.journal.write(answers);
+            };
+            match self.store.turn(turn).await {
+                Ok(turned) => {
+                    settled(&mut turned.settled.iter().map(|settled| match settled {
+                        Settled::Applied => Taken::Applied,
+                        Settled::Stale => Taken::Stale,
+                    }));
+                    let claims = turned.claims.iter().map(|claim| claim.fence);
+                    self.journal
+                        .write(claims.map(|fence| What::Claimed { id: Id(fence.id), epoch: fence.epoch }));
+                    Ok(turned)
+                }
+                Err(error) => {
+                    if error.is_stale_lease() {
+                        settled(&mut std::iter::repeat(Taken::Refused));
+                    }
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    fn start(&self, fences: Vec<Fence>) -> Pending<'_, Vec<Settled>> {
+        self.store.start(fences)
+    }
+
+    fn beat(&self, worker: WorkerId) -> Pending<'_, ()> {
+        self.store.beat(worker)
+    }
+
+    fn retire(&self, worker: WorkerId) -> Pending<'_, ()> {
+        self.store.retire(worker)
+    }
+
+    fn signals(&self) -> &Signals {
+        self.store.signals()
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        self.store.close()
+    }
+}
+
+impl Inspect for Recording {
+    fn get(&self, ids: Vec<TaskId>) -> Pending<'_, Vec<Option<TaskRecord>>> {
+        self.store.get(ids)
+    }
+
+    fn list(&self, filter: Filter) -> Pending<'_, Vec<TaskRecord>> {
+        self.store.list(filter)
+    }
+
+    fn counts(&self) -> Pending<'_, Vec<Count>> {
+        self.store.counts()
+    }
+
+    fn workers(&self) -> Pending<'_, Vec<WorkerRecord>> {
+        self.store.workers()
+    }
+}
+
+impl Upkeep for Recording {
+    fn upkeep(&self, rules: UpkeepRules) -> Pending<'_, Upkept> {
+        self.store.upkeep(rules)
+    }
+
+    fn act(&self, action: Action, ids: Vec<TaskId>) -> Pending<'_, Vec<Acted>> {
+        self.store.act(action, ids)
+    }
+}
