@@ -11,8 +11,8 @@ pub(crate) struct Progress(ProgressBar);
 
 impl Default for Progress {
     fn default() -> Self {
-        let style = ProgressStyle::with_template("{bar:40} {pos} of {len} files, {per_sec}, {eta} left");
-        Self(ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+        let style = ProgressStyle::with_template("{bar:40} {pos} of {len} files");
+        Self(ProgressBar::new(0).with_style(style.expect("the template is one")))
     }
 }
 
@@ -25,7 +25,7 @@ impl Progress {
     /// One more is done.
     pub(crate) fn done(&self) {
         self.0.inc(1);
-        if self.0.is_hidden() && self.0.position() % LINE == 0 {
+        if self.0.is_hidden() && self.0.position().is_multiple_of(LINE) {
             eprintln!("checksum: {}", self.so_far());
         }
     }
@@ -38,7 +38,7 @@ impl Progress {
 
     /// The rest is left for another run.
     pub(crate) fn interrupted(&self) {
-        self.0.abandon();
+        self.0.finish_and_clear();
         eprintln!("checksum: stopping after {}; the same command goes on from here", self.so_far());
     }
 

@@ -1,5 +1,15 @@
-//! What the examples share: the store that they use. Everything else of an example is in its own file, beside this
-//! folder.
+//! A course in `delay`, one idea per example, beside this folder:
+//!
+//! 1. `quickstart`: a function, a store, a runtime
+//! 2. `arguments`: what a function can take, and how a signature changes
+//! 3. `retry`: what a failure can say about itself
+//! 4. `state`: what no call can store
+//! 5. `transaction`: the queue inside your own database
+//! 6. `shutdown`: a process that ends well
+//! 7. `testing`: days that pass in no time
+//! 8. `checksum`: all of it, on real files
+//!
+//! This crate owns what they share, the store that they use, and nothing that an example is about.
 
 /// The store of every example: what `DELAY_STORE` says, or the file `delay.db` in the working folder.
 #[must_use]

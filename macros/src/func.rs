@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream};
 use syn::spanned::Spanned as _;
 use syn::{FnArg, LitStr, PatType, Safety, Signature, Type};
 
@@ -55,7 +55,8 @@ impl<'a> Model<'a> {
             names_are_distinct(parameters, &args.removed, mistakes);
         }
         let output = Output::check(&item.sig.output, args.keep_result.as_ref(), mistakes);
-        let stub = name::stub(&item.sig.ident, &item.sig).map_err(|text| mistakes.at(&item.sig.ident, text));
+        let name = item.name();
+        let stub = name::stub(name, &item.sig).map_err(|text| mistakes.at(name, text));
         let id = identity(args, origin);
         let aliases = aliases(args, origin, &id, mistakes);
         let parameters = parameters.filter(|_| plain)?;
@@ -258,4 +259,15 @@ pub(crate) fn located(span: Span) -> Span {
 /// The place of a type.
 pub(crate) fn place_of(ty: &Type) -> Span {
     located(ty.span())
+}
+
+/// A path as if it stood at `place`, so that an error about what begins with it is shown there and nowhere else.
+pub(crate) fn moved(path: &TokenStream, place: Span) -> TokenStream {
+    let tokens = path.clone().into_iter();
+    tokens
+        .map(|mut token| {
+            token.set_span(place);
+            token
+        })
+        .collect()
 }

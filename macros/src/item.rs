@@ -71,6 +71,14 @@ impl Item {
         Item { form, attrs, vis, sig, helpers, body }
     }
 
+    /// The name that was written.
+    pub(crate) fn name(&self) -> &Ident {
+        match &self.form {
+            Form::Function => &self.sig.ident,
+            Form::Static(name) => name,
+        }
+    }
+
     /// The function as it was written, helper attributes taken off; empty for a `static`, which becomes the stub.
     pub(crate) fn function(&self) -> TokenStream {
         match self.form {

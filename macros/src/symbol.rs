@@ -29,7 +29,9 @@ pub(crate) fn symbol(key: &str, id: &str, origin: &Origin) -> String {
 
 /// FNV-1a over 64 bits: the same on every machine and in every release of Rust, so that builds are reproducible.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

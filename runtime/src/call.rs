@@ -49,7 +49,6 @@ impl Call {
     }
 
     /// The task, to be given options and added.
-    #[must_use]
     pub fn task<T>(self) -> TaskBuilder<T> {
         let Registration { function, options, .. } = self.registration;
         let mut draft = Draft {

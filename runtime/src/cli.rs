@@ -15,7 +15,7 @@
 //! ```
 //!
 //! # The store
-//! `--store URL`, or the variable `DELAY_STORE`. Every command but `migrate` wants it to be there already, with tables
+//! `--store URL`, or the variable `DELAY_STORE`. Every command but `migrate` and `bench` wants it to be there already, with tables
 //! of this version: none makes a file, and those that only look change nothing.
 //!
 //! # Exit codes
@@ -43,6 +43,7 @@ use clap::{Args, Parser, Subcommand};
 
 mod access;
 mod act;
+mod bench;
 mod complaint;
 mod confirm;
 mod document;
@@ -109,6 +110,8 @@ enum Command {
     Queues,
     /// Lists the workers that the store knows
     Workers,
+    /// Measures enqueueing, draining and latency, on a store that it makes and removes
+    Bench(bench::BenchArgs),
 }
 
 /// Runs the tool with the arguments of this process.
@@ -161,6 +164,7 @@ impl Command {
             Self::Functions => functions::run(url, output).await,
             Self::Queues => queues::run(url, output).await,
             Self::Workers => workers::run(url, output).await,
+            Self::Bench(args) => args.run(url, output).await,
         }
     }
 }

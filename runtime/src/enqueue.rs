@@ -93,11 +93,11 @@ impl Added {
 fn check_names(drafts: &[Draft]) -> Result<()> {
     let mut seen = HashSet::new();
     for draft in drafts {
-        if let Some(name) = draft.name() {
-            if !seen.insert((draft.queue(), name)) {
-                let text = format!("two tasks of this batch are named `{name}`: nothing was added");
-                return Err(Error::new(Kind::DuplicateName, text));
-            }
+        if let Some(name) = draft.name()
+            && !seen.insert((draft.queue(), name))
+        {
+            let text = format!("two tasks of this batch are named `{name}`: nothing was added");
+            return Err(Error::new(Kind::DuplicateName, text));
         }
     }
     Ok(())

@@ -83,7 +83,7 @@ pub trait Inspect {
     /// How many tasks there are per queue and state; combinations without any are left out.
     fn counts(&self) -> Pending<'_, Vec<Count>>;
 
-    /// The workers whose leases have not run out.
+    /// The workers that are known, those that are dead and were not noticed yet among them.
     fn workers(&self) -> Pending<'_, Vec<WorkerRecord>>;
 }
 

@@ -224,13 +224,10 @@ impl Loop {
         let executor = Arc::clone(&self.worker.executor);
         self.busy += 1;
         let attempt = async move { end.decided(executor.run(job, slot).await) };
-        match self.worker.stopper.run_async_task(ctx.function(), attempt) {
-            Ok(attempt) => {
-                self.started_since_turn += 1;
-                self.running.insert(fence.id, Running { epoch: fence.epoch, ctx, attempt });
-            }
-            // Refused by the stopper: the attempt was dropped, and its drop has reported that.
-            Err(_) => {}
+        // Refused by the stopper, the attempt is dropped, and its drop reports that.
+        if let Ok(attempt) = self.worker.stopper.run_async_task(ctx.function(), attempt) {
+            self.started_since_turn += 1;
+            self.running.insert(fence.id, Running { epoch: fence.epoch, ctx, attempt });
         }
     }
 
@@ -304,11 +301,11 @@ impl Loop {
             }
             !cancelled
         });
-        if let Some(running) = self.running.get(&id) {
-            if self.cancelling.insert(id) {
-                running.ctx.cancel();
-                running.attempt.abort();
-            }
+        if let Some(running) = self.running.get(&id)
+            && self.cancelling.insert(id)
+        {
+            running.ctx.cancel();
+            running.attempt.abort();
         }
     }
 

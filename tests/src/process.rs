@@ -2,17 +2,20 @@
 //! the test.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use delay::store::sqlite::{SqliteOptions, SqliteStore};
+use delay::store::{Filter, Inspect as _, Store as _, TaskRecord};
+use delay::{Result, TaskId, TaskState};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::history::{Event, What};
 use crate::lying::Lie;
-use crate::wait::BOUND;
+use crate::wait::{BOUND, soon};
 
 /// What a `crash_worker` is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -103,7 +106,7 @@ impl Process {
         let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let (sender, events) = channel();
         std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
+            for line in lines.map_while(|line| line.ok()) {
                 // A killed process may leave half a line.
                 let Ok(event) = serde_json::from_str(&line) else { continue };
                 if sender.send(event).is_err() {
@@ -267,10 +270,77 @@ impl Place {
         Orders { store, history, add: Vec::new(), produce: None, work: None, lie: None }
     }
 
-    /// Whether a file of this name is here.
+    /// Adds tasks, in a process that ends then, and gives their ids.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn add(&self, program: &str, calls: impl IntoIterator<Item = Call>) -> Vec<TaskId> {
+        let mut adding =
+            Process::start(program, &Orders { add: calls.into_iter().collect(), ..self.orders() });
+        assert!(adding.end().success());
+        let pushed = adding.seen().iter().filter_map(|event| match event.what {
+            What::Pushed { id } => Some(id.0),
+            _ => None,
+        });
+        pushed.collect()
+    }
+
+    /// All tasks of the store.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn records(&self) -> Result<Vec<TaskRecord>> {
+        let store = SqliteStore::open(SqliteOptions::new(self.store()))?;
+        let mut filter = Filter { limit: 1000, ..Filter::default() };
+        let mut records: Vec<TaskRecord> = Vec::new();
+        loop {
+            let page = store.list(filter.clone()).await?;
+            let Some(last) = page.last() else { break };
+            filter.beyond = Some(last.id);
+            records.extend(page);
+        }
+        store.close().await?;
+        Ok(records)
+    }
+
+    /// Waits until every task of the store has come to its end, by way of others.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn drained(&self) -> Result<()> {
+        self.until("all tasks to end", TaskState::is_finished).await
+    }
+
+    /// Waits until every task of the store is in one of the states that `look` takes.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn until(&self, what: &str, look: fn(TaskState) -> bool) -> Result<()> {
+        let store = SqliteStore::open(SqliteOptions::new(self.store()))?;
+        let mut changes = store.signals().subscribe();
+        soon(what, async {
+            while store.counts().await?.iter().any(|count| !look(count.state)) {
+                // A signal is a hint; without one it looks again.
+                let _ = tokio::time::timeout(Duration::from_millis(200), changes.changed()).await;
+            }
+            Ok(())
+        })
+        .await?;
+        store.close().await
+    }
+
+    /// The names of the files that are here, sorted.
+    ///
+    /// # Panics
+    /// If the folder cannot be read.
     #[must_use]
-    pub fn has(&self, name: impl AsRef<Path>) -> bool {
-        self.folder.path().join(name).exists()
+    pub fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.path()).expect("the folder can be read");
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("an entry").file_name();
+        let mut names: Vec<String> =
+            entries.map(|entry| name(entry).to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
     }
 }
 

@@ -1,5 +1,7 @@
 //! Every example, run as a person would run it. `checksum` has tests of its own beside this file.
 
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
 use rustix::process::Signal;
 use tempfile::TempDir;
 

@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 #[delay::func("welcome")]
 async fn welcome() {}
 

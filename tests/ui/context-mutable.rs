@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 use delay::Context;
 
 #[delay::func("welcome")]

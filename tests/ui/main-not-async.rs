@@ -1,2 +1,4 @@
+#![allow(unused)]
+
 #[delay::main]
 fn main() {}

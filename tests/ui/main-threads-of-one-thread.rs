@@ -1,2 +1,4 @@
+#![allow(unused)]
+
 #[delay::main(flavor = "current_thread", worker_threads = 2)]
 async fn main() {}

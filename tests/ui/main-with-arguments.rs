@@ -1,2 +1,4 @@
+#![allow(unused)]
+
 #[delay::main]
 async fn main(arguments: Vec<String>) {}

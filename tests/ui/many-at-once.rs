@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 use delay::Context;
 
 #[delay::func("welcome", queue = "my queue", timeout = "soon", quue = "mail", retry(limits = 3))]

@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 use delay::Context;
 
 #[allow(non_snake_case)]
@@ -6,5 +8,8 @@ async fn Welcome(ctx: &Context) {}
 
 #[delay::func("b")]
 async fn self_(ctx: &Context) {}
+
+#[delay::func("c")]
+static C: _ = async |ctx: &Context| {};
 
 fn main() {}

@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 use delay::Context;
 
 #[derive(serde::Serialize, serde::Deserialize)]

@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 #[delay::func("a")]
 struct A;
 

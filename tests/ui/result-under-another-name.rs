@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 use delay::Context;
 
 type Outcome = Result<(), std::io::Error>;

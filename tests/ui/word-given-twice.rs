@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 use delay::Context;
 
 #[delay::func("welcome", queue = "a", timeout = "1s", queue = "b")]

@@ -9,7 +9,7 @@ use syn::Type;
 use crate::func::helper::Default;
 use crate::func::output::Shape;
 use crate::func::parameter::{Parameter, Role};
-use crate::func::{Model, located, place_of};
+use crate::func::{Model, located, moved, place_of};
 
 /// `|ctx, mut arguments| {…}`
 pub(crate) fn handler(model: &Model<'_>) -> TokenStream {
@@ -44,6 +44,7 @@ pub(crate) fn handler(model: &Model<'_>) -> TokenStream {
     let attempt = if model.item.sig.asyncness.is_some() {
         let returned = returned(model, &quote!(#call.await));
         let place = function.span();
+        let delay = moved(delay, place);
         quote_spanned!(place=> #delay::__private::Attempt::future(async move { #(#states)* #returned }))
     } else {
         let returned = returned(model, &call);
@@ -82,17 +83,21 @@ fn state(parameter: &Parameter, delay: &TokenStream, ctx: &Ident) -> TokenStream
     let Parameter { name, ty, .. } = parameter;
     let owned = parameter.owned();
     let place = place_of(ty);
+    let delay = moved(delay, place);
     let held = quote_spanned!(place=> #delay::__private::state::<#owned>(&#ctx));
     match ty {
         Type::Reference(_) => quote!(let #name: #ty = #held;),
-        _ => quote!(let #name: #ty = ::core::clone::Clone::clone(#held);),
+        _ => {
+            let cloned = quote_spanned!(place=> ::core::clone::Clone::clone(#held));
+            quote!(let #name: #ty = #cloned;)
+        }
     }
 }
 
 /// What the function returned, as the framework's outcome.
 fn returned(model: &Model<'_>, call: &TokenStream) -> TokenStream {
-    let delay = &model.args.delay;
     let place = model.output.span.map_or_else(Span::call_site, located);
+    let delay = moved(&model.args.delay, place);
     match (model.output.shape, &model.args.keep_result) {
         (Shape::Result, Some(_)) => quote_spanned!(place=> #delay::__private::Returned::keep_result(#call)),
         (Shape::Result, None) => quote_spanned!(place=> #delay::__private::Returned::result(#call)),

@@ -8,7 +8,7 @@ use quote::{quote, quote_spanned};
 use super::{handler, stub};
 use crate::args::duration;
 use crate::func::output::Shape;
-use crate::func::{Model, located, place_of};
+use crate::func::{Model, located, moved, place_of};
 use crate::origin::Origin;
 use crate::symbol::symbol;
 
@@ -50,7 +50,8 @@ fn held(model: &Model<'_>, origin: &Origin) -> TokenStream {
         None => (String::new(), Span::call_site()),
     };
     let name = Ident::new("REGISTRATION", place_of_key);
-    let ty = quote_spanned!(place_of_key=> #delay::__private::Registration);
+    let at_key = moved(delay, place_of_key);
+    let ty = quote_spanned!(place_of_key=> #at_key::__private::Registration);
     let symbol = symbol(&key, id, origin);
     // A crate's tests may be linked with the crate itself, through a dependency that only they have.
     let guard = quote_spanned!(place_of_key=> #[cfg_attr(not(test), unsafe(export_name = #symbol))]);
@@ -58,6 +59,7 @@ fn held(model: &Model<'_>, origin: &Origin) -> TokenStream {
     let states = model.parameters.iter().filter(|parameter| !parameter.is_stored()).map(|parameter| {
         let owned = parameter.owned();
         let place = place_of(&parameter.ty);
+        let delay = moved(delay, place);
         quote_spanned!(place=> #delay::__private::State::of::<#owned>())
     });
     let place = place(delay, origin);

@@ -13,8 +13,8 @@ pub(crate) fn stub(name: &Ident, signature: &Signature) -> Result<Ident, String>
     let pascal = pascal(&written);
     if pascal == written {
         return Err(format!(
-            "the stub of a delayed function has its name in PascalCase, which `{written}` already is: write the \
-             function's name in snake_case"
+            "the stub has the name in PascalCase, which `{written}` already is: use another, in snake_case for a \
+             function and in capitals for a `static`"
         ));
     }
     let stub = syn::parse_str::<Ident>(&pascal).map_err(|_| {

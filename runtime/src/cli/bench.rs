@@ -9,39 +9,40 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, mpsc};
 
+use super::complaint::Complaint;
+use super::output::Output;
 use crate::call::Call;
 use crate::client::Client;
 use crate::enqueue::Enqueue as _;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind};
 use crate::handler::{Attempt, Returned};
 use crate::registry::{Function, Options, Place, Registration, Registry};
 use crate::runtime::Runtime;
-
 
 mod floor;
 mod usage;
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
-pub struct BenchArgs {
-    /// Tasks in the backlog that is drained, and at most so many per enqueueing round.
+pub(super) struct BenchArgs {
+    /// Tasks in the backlog that is drained, and at most so many per enqueueing round
     #[arg(long, default_value_t = 100_000)]
-    pub tasks: usize,
-    /// Producers that each wait for durability.
+    tasks: usize,
+    /// Producers that each wait for durability
     #[arg(long, default_value_t = 16)]
-    pub producers: usize,
-    /// Tasks that run at once.
+    producers: usize,
+    /// Tasks that run at once
     #[arg(long, default_value_t = 100)]
-    pub concurrency: usize,
-    /// Bytes of the argument of each task.
+    concurrency: usize,
+    /// Bytes of the argument of each task
     #[arg(long, default_value_t = 100)]
-    pub payload: usize,
-    /// Rounds; the median counts.
+    payload: usize,
+    /// Rounds; the median counts
     #[arg(long, default_value_t = 3)]
-    pub rounds: usize,
-    /// Also runs a bare group-commit loop on the same disk, and gives its figures with the prefix `floor_`.
+    rounds: usize,
+    /// Also runs a bare group-commit loop on the same disk, and gives its figures with the prefix `floor_`
     #[arg(long)]
-    pub floor: bool,
+    floor: bool,
 }
 
 /// How long a round of enqueueing lasts, unless it runs out of tasks before.
@@ -63,11 +64,26 @@ struct Figures {
     rss_mb: f64,
 }
 
+impl BenchArgs {
+    pub(super) async fn run(&self, url: &str, output: &Output) -> Result<(), Complaint> {
+        let report = bench(url, self).await.map_err(Complaint::failed)?;
+        output.answer(&report, || text(&report))
+    }
+}
+
+/// A line per figure, and how far each is from the floor.
+fn text(report: &Map<String, Value>) -> String {
+    let line = |(key, value): (&String, &Value)| {
+        let ratio = report.get(&format!("floor_{key}")).and_then(Value::as_f64).zip(value.as_f64());
+        let beside =
+            ratio.map_or_else(String::new, |(floor, value)| format!("   {:.2} of the floor", value / floor));
+        format!("{key:<22} {value}{beside}\n")
+    };
+    report.iter().map(line).collect()
+}
+
 /// Measures, and gives one flat object.
-///
-/// # Errors
-/// If the store cannot be opened, holds tasks already, or fails on the way.
-pub async fn bench(url: &str, args: &BenchArgs) -> Result<Value> {
+async fn bench(url: &str, args: &BenchArgs) -> crate::error::Result<Map<String, Value>> {
     let durability = if url.contains("durability=process") { "process" } else { "disk" };
     let mut ours = Figures::default();
     let mut bare = Figures::default();
@@ -99,7 +115,7 @@ pub async fn bench(url: &str, args: &BenchArgs) -> Result<Value> {
     if args.floor {
         bare.report("floor_", &mut report);
     }
-    Ok(Value::Object(report))
+    Ok(report)
 }
 
 impl Figures {
@@ -126,7 +142,10 @@ fn percentile(values: &mut [f64], share: f64) -> f64 {
 }
 
 /// Runs `work` again and again until the round is over; `work` says how many tasks it has done.
-async fn rate(limit: usize, mut work: impl AsyncFnMut() -> Result<usize>) -> Result<f64> {
+async fn rate(
+    limit: usize,
+    mut work: impl AsyncFnMut() -> crate::error::Result<usize>,
+) -> crate::error::Result<f64> {
     let begin = Instant::now();
     let mut done = 0;
     while done < limit && begin.elapsed() < ROUND {
@@ -136,23 +155,29 @@ async fn rate(limit: usize, mut work: impl AsyncFnMut() -> Result<usize>) -> Res
 }
 
 /// The same by many producers at once.
-async fn rate_of_many<F>(producers: usize, limit: usize, start: impl Fn() -> F) -> Result<f64>
+async fn rate_of_many<F>(producers: usize, limit: usize, start: impl Fn() -> F) -> crate::error::Result<f64>
 where
     F: AsyncFnOnceSend,
 {
     let begin = Instant::now();
     let left = Arc::new(AtomicUsize::new(limit));
-    let running: Vec<_> = (0..producers.max(1)).map(|_| tokio::spawn(start().run(Arc::clone(&left), begin))).collect();
+    let running: Vec<_> =
+        (0..producers.max(1)).map(|_| tokio::spawn(start().run(Arc::clone(&left), begin))).collect();
     let mut done = 0;
     for producer in running {
-        done += producer.await.map_err(|error| Error::with_source(Kind::Other, "a producer died", error))??;
+        done +=
+            producer.await.map_err(|error| Error::with_source(Kind::Other, "a producer died", error))??;
     }
     Ok(done as f64 / begin.elapsed().as_secs_f64())
 }
 
 /// A producer: adds one task after the other while there is time and `left` is not used up.
 trait AsyncFnOnceSend {
-    fn run(self, left: Arc<AtomicUsize>, begin: Instant) -> impl Future<Output = Result<usize>> + Send + 'static;
+    fn run(
+        self,
+        left: Arc<AtomicUsize>,
+        begin: Instant,
+    ) -> impl Future<Output = crate::error::Result<usize>> + Send + 'static;
 }
 
 /// Whether a producer goes on; takes one of what is left.
@@ -222,7 +247,7 @@ struct Producer {
 }
 
 impl AsyncFnOnceSend for Producer {
-    async fn run(self, left: Arc<AtomicUsize>, begin: Instant) -> Result<usize> {
+    async fn run(self, left: Arc<AtomicUsize>, begin: Instant) -> crate::error::Result<usize> {
         let mut done = 0;
         while goes_on(&left, begin) {
             call(&self.text).add(&self.client).await?;
@@ -232,7 +257,7 @@ impl AsyncFnOnceSend for Producer {
     }
 }
 
-async fn round(url: &str, args: &BenchArgs, figures: &mut Figures) -> Result<()> {
+async fn round(url: &str, args: &BenchArgs, figures: &mut Figures) -> crate::error::Result<()> {
     let text: Arc<str> = "x".repeat(args.payload).into();
     let registry = Registry::of(&[Noop::registration()])?;
     let (times, mut started) = mpsc::unbounded_channel();
@@ -240,7 +265,7 @@ async fn round(url: &str, args: &BenchArgs, figures: &mut Figures) -> Result<()>
         let (count, goal) = (AtomicUsize::new(0), AtomicUsize::new(goal));
         Arc::new(Begun { count, goal, reached: Notify::new(), times })
     };
-    let open = async |begun: &Arc<Begun>| -> Result<Runtime> {
+    let open = async |begun: &Arc<Begun>| -> crate::error::Result<Runtime> {
         let builder = Runtime::builder(url).registry(registry).state(Arc::clone(begun));
         builder.concurrency(args.concurrency).build().await
     };
@@ -303,16 +328,17 @@ async fn wait_until_ended(client: &Client, tasks: usize) {
     }
 }
 
-async fn check_empty(client: &Client) -> Result<()> {
+async fn check_empty(client: &Client) -> crate::error::Result<()> {
     if client.store().counts().await?.is_empty() {
         return Ok(());
     }
-    let text = "the store holds tasks already, and a benchmark fills and empties it: name one that is not in use";
+    let text =
+        "the store holds tasks already, and a benchmark fills and empties it: name one that is not in use";
     Err(Error::new(Kind::InvalidOption, text))
 }
 
 /// Leaves an empty store behind.
-async fn clear(rt: &Runtime, url: &str) -> Result<()> {
+async fn clear(rt: &Runtime, url: &str) -> crate::error::Result<()> {
     rt.stop().await?;
     crate::schemes::remove(url)
 }

@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use delay::Context;
 use delay::testing::Env;
+use delay::{Context, Function as _};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ async fn values(ctx: &Context, mut count: u32, name: Option<String>, shape: Shap
     saw(format!("{count} {name:?} {shape:?} {pair:?} {}", r#type));
 }
 
-#[delay::func("defaults", removed("gone"))]
+#[delay::func("defaults", removed("gone", "missing"))]
 async fn defaults(
     _ctx: &Context,
     #[default] a: u32,
@@ -67,6 +67,40 @@ async fn defaults(
 
 fn a_default() -> u32 {
     7
+}
+
+/// What `defaults` was in an older release.
+#[delay::func("default1")]
+async fn old_defaults(_ctx: &Context, older: String, f2: u32, gone: &str) {
+    let _ = (older, f2, gone);
+}
+
+/// A call as that release stored it.
+async fn older(env: &Env) -> Vec<u8> {
+    let task = OldDefaults::task("o".into(), 9, "g");
+    let task = task.add(env).await.unwrap();
+    let stored = env.enqueued::<OldDefaults>().await.unwrap().pop().unwrap().0.payload;
+    task.cancel().await.unwrap();
+    stored
+}
+
+/// Stores a call under another function's identity, which is as long as its own.
+async fn push_as(env: &Env, payload: &[u8], from: &str, to: &str) {
+    assert_eq!(from.len(), to.len());
+    let at = payload.windows(from.len()).position(|part| part == from.as_bytes()).unwrap();
+    let mut payload = payload.to_vec();
+    payload[at..at + to.len()].copy_from_slice(to.as_bytes());
+    let task = delay::Task {
+        id: delay::TaskId::new(),
+        queue: "default".into(),
+        name: None,
+        due: delay::Due::Now,
+        priority: 0,
+        tag: None,
+        options: None,
+        payload,
+    };
+    env.client().store().push(vec![task]).await.unwrap();
 }
 
 #[delay::func("lists")]
@@ -111,12 +145,10 @@ async fn main() {
     Values::call(&env, 1, Some("n".into()), Shape::Dot, (3, "p".into()), false, 0).await.unwrap();
     env.drain().await.unwrap();
     assert_eq!(seen(), ["2 None Box { side: 2 } (3, \"p\") true", "2 Some(\"n\") Dot (3, \"p\") false"]);
-    delay::__private::Call::of::<Values>();
 
     // As it is called now, and as an older release stored it.
     Defaults::call(&env, 1, 2, &[3], "d".into(), 4, [5, 6]).await.unwrap();
-    let older = delay::__private::Call::of::<Defaults>().argument("older", "o").argument("f2", &9).argument("gone", "g");
-    older.task::<()>().add(&env).await.unwrap();
+    push_as(&env, &older(&env).await, OldDefaults::id(), Defaults::id()).await;
     assert_eq!(env.drain().await.unwrap().succeeded, 2);
     assert_eq!(seen(), ["1 2 [3] d 4 [5, 6]", "0 7 [1, 2] o 9 []"]);
 

@@ -7,6 +7,6 @@ use delay::Context;
 async fn a(_ctx: &Context, _to: &str) {}
 
 #[delay::func("b")]
-static B: _ = |_ctx: &Context, _count: u32| {};
+static BB: _ = |_ctx: &Context, _count: u32| {};
 
 fn main() {}

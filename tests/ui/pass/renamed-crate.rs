@@ -17,13 +17,13 @@ fn b(_ctx: &Context, #[rest] _xs: Vec<u32>) -> u32 {
 }
 
 #[jobs::framework::func("c", crate = jobs::framework)]
-static C: _ = async |_ctx: &Context| {};
+static COUNT: _ = async |_ctx: &Context| {};
 
 #[jobs::framework::main(crate = jobs::framework, worker_threads = 2)]
 async fn main() {
     let env = jobs::framework::testing::Env::builder().state(7_u32).build();
     A::call(&env, "ada").await.unwrap();
     B::call(&env, [1, 2]).await.unwrap();
-    C.call(&env).await.unwrap();
+    COUNT.call(&env).await.unwrap();
     assert_eq!(env.drain().await.unwrap().succeeded, 3);
 }

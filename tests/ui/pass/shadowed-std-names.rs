@@ -48,7 +48,7 @@ fn b(_ctx: &::delay::Context) -> u32 {
 }
 
 #[::delay::func("c")]
-static C: _ = async |_ctx: &::delay::Context| {};
+static COUNT: _ = async |_ctx: &::delay::Context| {};
 
 #[::delay::main(flavor = "current_thread")]
 async fn main() {}

@@ -29,10 +29,13 @@ const CLAIM: &str = "UPDATE job SET state = 1, attempt = attempt + 1, lease = ?1
     (SELECT id FROM job WHERE queue = 0 AND state = 0 AND run_at <= ?2 ORDER BY priority, run_at, id LIMIT ?3)
     RETURNING id, args";
 
+/// Ids and arguments.
+type Claims = Vec<(i64, Vec<u8>)>;
+
 enum Work {
     Put(Vec<u8>, oneshot::Sender<()>),
     PutMany(Vec<Vec<u8>>, oneshot::Sender<()>),
-    Turn { done: Vec<i64>, want: usize, answer: oneshot::Sender<Vec<(i64, Vec<u8>)>> },
+    Turn { done: Vec<i64>, want: usize, answer: oneshot::Sender<Claims> },
 }
 
 #[derive(Clone)]
@@ -93,13 +96,17 @@ fn write(connection: &Connection, mut receiver: mpsc::UnboundedReceiver<Work>) -
             }
         }
         connection.prepare_cached("COMMIT")?.execute([])?;
-        puts.into_iter().for_each(|answer| drop(answer.send(())));
-        turns.into_iter().for_each(|(claims, answer)| drop(answer.send(claims)));
+        for answer in puts {
+            let _ = answer.send(());
+        }
+        for (claims, answer) in turns {
+            let _ = answer.send(claims);
+        }
     }
     Ok(())
 }
 
-fn turn(connection: &Connection, done: &[i64], want: usize) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
+fn turn(connection: &Connection, done: &[i64], want: usize) -> rusqlite::Result<Claims> {
     let mut finish = connection.prepare_cached("DELETE FROM job WHERE id = ?1")?;
     for id in done {
         finish.execute([id])?;
@@ -201,7 +208,7 @@ async fn drain(
     let (mut running, mut finished, mut dry, mut woken) = (0, 0, false, false);
     let mut done = Vec::new();
     let mut buffer = Vec::new();
-    let mut turn: Option<(usize, usize, oneshot::Receiver<Vec<(i64, Vec<u8>)>>)> = None;
+    let mut turn: Option<(usize, usize, oneshot::Receiver<Claims>)> = None;
     while finished < tasks {
         while running < concurrency {
             let Some((id, args)) = ready.pop_front() else { break };

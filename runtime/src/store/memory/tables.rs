@@ -366,10 +366,9 @@ impl Tables {
             (Action::Delete, state) if state != TaskState::Running => {
                 self.leave(id);
                 self.ended.push(id);
-                if let Some(Row { record, .. }) = self.rows.remove(&id) {
-                    if let Some(name) = record.name {
-                        self.names.remove(&(record.queue, name));
-                    }
+                let removed = self.rows.remove(&id).map(|row| row.record);
+                if let Some(TaskRecord { queue, name: Some(name), .. }) = removed {
+                    self.names.remove(&(queue, name));
                 }
                 Acted::Done
             }

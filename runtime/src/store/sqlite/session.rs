@@ -90,10 +90,10 @@ impl Session {
 
     pub(super) fn roll_back(&mut self) {
         // A full disk makes SQLite roll back by itself; then there is nothing to do.
-        if !self.connection.is_autocommit() {
-            if let Err(error) = self.run("ROLLBACK", "roll back") {
-                tracing::error!(error = error.chain(), "a transaction could not be rolled back");
-            }
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.run("ROLLBACK", "roll back")
+        {
+            tracing::error!(error = error.chain(), "a transaction could not be rolled back");
         }
         self.wake = false;
         self.finished.clear();
