@@ -33,7 +33,7 @@ impl Progress {
     /// All are done.
     pub(crate) fn finished(&self) {
         self.0.finish_and_clear();
-        eprintln!("checksum: {}", self.so_far());
+        eprintln!("checksum: all {} files done", self.0.position());
     }
 
     /// The rest is left for another run.

@@ -1,13 +1,13 @@
 //! A course in `delay`, one idea per example, beside this folder:
 //!
 //! 1. `quickstart`: a function, a store, a runtime
-//! 2. `arguments`: what a function can take, and how a signature changes
+//! 2. `checksum`: real work on real files, which may be killed at any moment
 //! 3. `retry`: what a failure can say about itself
-//! 4. `state`: what no call can store
-//! 5. `transaction`: the queue inside your own database
+//! 4. `arguments`: what a function can take, and how a signature changes
+//! 5. `state`: what no call can store
 //! 6. `shutdown`: a process that ends well
-//! 7. `testing`: days that pass in no time
-//! 8. `checksum`: all of it, on real files
+//! 7. `transaction`: the queue inside your own database
+//! 8. `testing`: days that pass in no time
 //!
 //! This crate owns what they share, the store that they use, and nothing that an example is about.
 

@@ -81,7 +81,7 @@ impl Args {
         let mut key = None;
         let read = |input: ParseStream<'_>| {
             entries::entries(input, mistakes, |input, mistakes| {
-                if input.peek(Lit) || input.peek(kw::global) {
+                if input.peek(Lit) || input.peek(kw::global) || is_bare_word(input) {
                     key.get_or_insert(input.span());
                 }
                 args.word(input, &mut seen, mistakes)
@@ -131,9 +131,11 @@ impl Args {
             "aliases" => self.aliases = aliases(input, &name)?,
             "removed" => self.removed = removed(input, &name)?,
             "crate" => self.delay = crate_path(input, &name)?,
-            other => {
-                return Err(Error::new(name.span(), nearest::unknown(other, "`#[delay::func]`", WORDS)));
+            other if ends(input) && nearest::nearest(other, WORDS).is_none() => {
+                let text = format!("the key is text in quotes: `#[delay::func(\"{other}\")]`");
+                return Err(Error::new(name.span(), text));
             }
+            other => return Err(Error::new(name.span(), nearest::unknown(other, "`#[delay::func]`", WORDS))),
         }
         Ok(())
     }
@@ -146,6 +148,17 @@ impl Args {
         self.key = Some(Key { text, scope });
         checked
     }
+}
+
+/// Whether an entry ends here.
+fn ends(input: ParseStream<'_>) -> bool {
+    input.is_empty() || input.peek(Token![,])
+}
+
+/// Whether an entry is one word and nothing else, which a key without its quotes is.
+fn is_bare_word(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    ahead.call(Ident::parse_any).is_ok() && ends(&ahead)
 }
 
 fn priority(input: ParseStream<'_>, name: &Ident) -> Result<i16> {

@@ -27,7 +27,7 @@ pub(crate) fn function(words: TokenStream, tokens: TokenStream, origin: &Origin)
         Ok(item) => item,
         Err(mistake) => {
             mistakes.add(mistake);
-            let errors = mistakes.into_error().map(|error| error.into_compile_error());
+            let errors = mistakes.into_error().map(syn::Error::into_compile_error);
             return quote!(#tokens #errors);
         }
     };

@@ -207,12 +207,13 @@ fn names_are_distinct(parameters: &[Parameter], removed: &[LitStr], mistakes: &m
     for parameter in parameters {
         for old in parameter.renamed_from() {
             let meaning = format!("an older name of `{}`", parameter.key);
-            if let Some(other) = meanings.insert(old.clone(), meaning) {
-                let text = format!(
-                    "`{old}` is {other} already, so it cannot be an older name of `{}`",
-                    parameter.key
+            let name = old.value();
+            if let Some(other) = meanings.insert(name.clone(), meaning) {
+                let key = &parameter.key;
+                mistakes.at(
+                    old,
+                    format!("`{name}` is {other} already, so it cannot be an older name of `{key}`"),
                 );
-                mistakes.at(&parameter.name, text);
             }
         }
     }

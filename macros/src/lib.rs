@@ -5,6 +5,8 @@
 //! The way of an attribute: its words and its item are read (`args`, `item`), checked against each other (`func`), and
 //! written out (`expand`). Mistakes are collected on the way and reported together.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails by panicking
+
 use proc_macro::TokenStream;
 
 use origin::Origin;

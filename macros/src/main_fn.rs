@@ -27,7 +27,7 @@ pub(crate) fn main(words: TokenStream, tokens: TokenStream) -> TokenStream {
         Ok(item) => item,
         Err(mistake) => {
             mistakes.add(mistake);
-            let errors = mistakes.into_error().map(|error| error.into_compile_error());
+            let errors = mistakes.into_error().map(syn::Error::into_compile_error);
             return quote!(#tokens #errors);
         }
     };

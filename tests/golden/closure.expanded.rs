@@ -45,7 +45,7 @@ impl ::delay::Function for Greet {
             states: &[],
             options: ::delay::__private::Options::DEFAULT,
             start: |ctx, mut arguments| {
-                let name: String = arguments.required("name")?;
+                let name = arguments.required::<String>("name")?;
                 arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::future(async move {
                     ::delay::__private::Returned::result(greet(&ctx, name).await)

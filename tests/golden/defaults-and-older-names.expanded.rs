@@ -69,14 +69,16 @@ impl ::delay::Function for Resize {
                 arguments.rename("image", "file");
                 arguments.rename("picture", "file");
                 arguments.rename("photo", "file");
-                let file: String = arguments.required("file")?;
-                let title: Option<String> = arguments
-                    .optional("title", ::core::default::Default::default)?;
-                let quality: u8 = arguments.optional("quality", || 85)?;
-                let sizes: ::std::vec::Vec<u32> = arguments
-                    .optional("sizes", || vec![320, 640])?;
-                let tags: Vec<String> = arguments
-                    .optional("tags", ::std::vec::Vec::new)?;
+                let file = arguments.required::<String>("file")?;
+                let title = arguments
+                    .optional::<
+                        Option<String>,
+                    >("title", ::core::default::Default::default)?;
+                let quality = arguments.optional::<u8>("quality", || 85)?;
+                let sizes = arguments
+                    .optional::<::std::vec::Vec<u32>>("sizes", || vec![320, 640])?;
+                let tags = arguments
+                    .optional::<Vec<String>>("tags", ::std::vec::Vec::new)?;
                 arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::future(async move {
                     ::delay::__private::Returned::value(

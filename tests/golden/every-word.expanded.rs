@@ -67,7 +67,7 @@ impl ::delay::Function for Invoice {
             start: |ctx, mut arguments| {
                 arguments.ignore("currency");
                 arguments.ignore("vat");
-                let order: Order = arguments.required("order")?;
+                let order = arguments.required::<Order>("order")?;
                 arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::future(async move {
                     ::delay::__private::Returned::keep_result(invoice(&ctx, order).await)

@@ -41,8 +41,8 @@ impl crate::jobs::delay::Function for Ping {
             states: &[],
             options: crate::jobs::delay::__private::Options::DEFAULT,
             start: |ctx, mut arguments| {
-                let ctx2: u32 = arguments.required("ctx2")?;
-                let arguments: u32 = arguments.required("arguments")?;
+                let ctx2 = arguments.required::<u32>("ctx2")?;
+                let arguments = arguments.required::<u32>("arguments")?;
                 arguments.finish()?;
                 let attempt = crate::jobs::delay::__private::Attempt::future(async move {
                     crate::jobs::delay::__private::Returned::value(

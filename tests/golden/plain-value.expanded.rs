@@ -45,7 +45,7 @@ impl ::delay::Function for Count {
                 ..::delay::__private::Options::DEFAULT
             },
             start: |ctx, mut arguments| {
-                let words: Vec<String> = arguments.required("words")?;
+                let words = arguments.required::<Vec<String>>("words")?;
                 arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::blocking(move || {
                     ::delay::__private::Plain(count(&ctx, words)).keep()

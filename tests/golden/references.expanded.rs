@@ -71,14 +71,16 @@ impl ::delay::Function for Report {
             states: &[],
             options: ::delay::__private::Options::DEFAULT,
             start: |ctx, mut arguments| {
-                let to: ::std::string::String = arguments.required("to")?;
-                let lines: ::std::vec::Vec<Line> = arguments.required("lines")?;
-                let file: <Path as ::std::borrow::ToOwned>::Owned = arguments
-                    .required("file")?;
-                let style: Style = arguments.required("style")?;
-                let raw: <std::ffi::OsStr as ::std::borrow::ToOwned>::Owned = arguments
-                    .required("raw")?;
-                let r#type: u32 = arguments.required("type")?;
+                let to = arguments.required::<::std::string::String>("to")?;
+                let lines = arguments.required::<::std::vec::Vec<Line>>("lines")?;
+                let file = arguments
+                    .required::<<Path as ::std::borrow::ToOwned>::Owned>("file")?;
+                let style = arguments.required::<Style>("style")?;
+                let raw = arguments
+                    .required::<
+                        <std::ffi::OsStr as ::std::borrow::ToOwned>::Owned,
+                    >("raw")?;
+                let r#type = arguments.required::<u32>("type")?;
                 arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::future(async move {
                     ::delay::__private::Returned::result(

@@ -51,7 +51,7 @@ impl ::delay::Function for Import {
                 ..::delay::__private::Options::DEFAULT
             },
             start: |ctx, mut arguments| {
-                let url: ::std::string::String = arguments.required("url")?;
+                let url = arguments.required::<::std::string::String>("url")?;
                 arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::future(async move {
                     let db: &Pool = ::delay::__private::state::<Pool>(&ctx);

@@ -39,8 +39,8 @@ impl ::delay::Function for Mail {
             states: &[],
             options: ::delay::__private::Options::DEFAULT,
             start: |ctx, mut arguments| {
-                let to: ::std::string::String = arguments.required("to")?;
-                let copies: u32 = arguments.required("copies")?;
+                let to = arguments.required::<::std::string::String>("to")?;
+                let copies = arguments.required::<u32>("copies")?;
                 arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::future(async move {
                     ::delay::__private::Returned::result(mail(&ctx, &to, copies).await)

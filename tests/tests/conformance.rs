@@ -17,6 +17,7 @@ mod conformance {
     pub(super) mod retention;
     pub(super) mod settle;
     pub(super) mod signals;
+    pub(super) mod worker;
 }
 
 /// The stores.
@@ -243,5 +244,13 @@ suite! {
         closing_twice_is_closing_once
         what_was_begun_before_the_close_is_done
         after_the_close_every_verb_fails
+    }
+    worker {
+        a_task_that_is_to_be_retried_at_once_is
+        a_task_that_is_snoozed_for_no_time_runs_again
+        a_scheduled_task_runs_once_its_time_has_come
+        a_running_task_that_is_cancelled_ends
+        what_another_connection_adds_is_run
+        what_nobody_can_run_is_held_with_its_bytes_and_the_reason
     }
 }

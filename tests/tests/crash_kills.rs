@@ -15,9 +15,11 @@ const CRASH_WORKER: &str = env!("CARGO_BIN_EXE_crash_worker");
 async fn kills_lose_nothing_and_repeat_nothing_that_was_acknowledged() -> Result<()> {
     let kills = std::env::var("DELAY_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(200);
     let (mut dice, place, began) = (Dice::for_this_run(), Place::new(), Instant::now());
+    // Whose lock is lost, killed while it was about to take it or to tidy it up, is found dead by its lease.
+    let work = || Some(Work { lease: Duration::from_secs(10), ..Work::default() });
     let start = |dice: &mut Dice| {
-        let (produce, work) = (Some(dice.number()), Some(Work::default()));
-        Process::start(CRASH_WORKER, &Orders { produce, work, ..place.orders() })
+        let produce = Some(dice.number());
+        Process::start(CRASH_WORKER, &Orders { produce, work: work(), ..place.orders() })
     };
     // Two at a time: what one leaves behind the other takes up while it dies itself.
     let mut processes = [start(&mut dice), start(&mut dice)];
@@ -32,7 +34,7 @@ async fn kills_lose_nothing_and_repeat_nothing_that_was_acknowledged() -> Result
         assert_eq!(trouble, None);
     }
     processes.into_iter().map(Process::kill).for_each(drop);
-    let mut last = Process::start(CRASH_WORKER, &Orders { work: Some(Work::default()), ..place.orders() });
+    let mut last = Process::start(CRASH_WORKER, &Orders { work: work(), ..place.orders() });
     last.until("it works", |what| matches!(what, What::Note { .. }).then_some(()));
     place.drained().await?;
     last.signal(Signal::TERM);

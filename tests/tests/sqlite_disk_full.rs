@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use delay::store::sqlite::{SqliteOptions, SqliteStore};
-use delay::store::{Pushed, Queues, Settled, Settlement, Store};
-use delay::{Kept, Result, Task, TaskId, TaskState, Transition};
+use delay::store::{Inspect as _, Pushed, Queues, Settled, Settlement, Store, Upkeep as _, UpkeepRules};
+use delay::{Clock, Kept, Result, Task, TaskId, TaskState, Timestamp, Transition, VirtualClock};
 use delay_tests::{Hand, in_mount_namespace, mount_tmpfs, remount, soon, task};
 use tempfile::TempDir;
 
@@ -174,5 +174,39 @@ fn a_store_cannot_be_made_on_a_disk_that_is_full() {
         let error = open(folder).expect_err("there is no room for it");
         assert!(error.is_disk_full(), "{error:?}");
         Ok(())
+    });
+}
+
+/// The clock stands still, so no lease runs out: that the worker is dead is known from its lock alone.
+#[test]
+fn a_rescue_that_failed_on_a_full_disk_is_made_up_for_once_there_is_room() {
+    let name = "a_rescue_that_failed_on_a_full_disk_is_made_up_for_once_there_is_room";
+    on_a_small_disk(name, async |folder| {
+        let clock = VirtualClock::new(Timestamp::from_micros(1_500_000_000_000_000));
+        let open = || {
+            let clock = Clock::Virtual(clock.clone());
+            SqliteStore::open(SqliteOptions { clock, ..SqliteOptions::new(folder.join("jobs.db")) })
+        };
+        let dead: Arc<dyn Store> = Arc::new(open()?);
+        dead.push((0..3000).map(|_| task()).collect()).await?;
+        let hand = Hand::enlist(&dead).await?;
+        assert_eq!(hand.claim(3000).await?.len(), 3000);
+        dead.close().await?;
+        let heir = open()?;
+        // Nothing may be left over to write into: no space, and no room in a journal.
+        let db = delay::rusqlite::Connection::open(folder.join("jobs.db")).expect("the file");
+        let row: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).expect("tidy");
+        assert_eq!(row, 0, "the journal is empty");
+        let filler = folder.join("filler");
+        assert!(fs::write(&filler, vec![1; 16 << 20]).is_err(), "the filler takes all the rest");
+        if let Err(error) = heir.upkeep(UpkeepRules::default()).await {
+            assert!(error.is_disk_full(), "{error:?}");
+        }
+        fs::remove_file(&filler).expect("room is made");
+        heir.upkeep(UpkeepRules::default()).await?;
+        let counts = heir.counts().await?;
+        let states: Vec<_> = counts.iter().map(|count| (count.state, count.tasks)).collect();
+        assert_eq!(states, [(TaskState::Ready, 3000)]);
+        heir.close().await
     });
 }

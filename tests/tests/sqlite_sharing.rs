@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Barrier};
 
 use delay::store::sqlite::{SqliteOptions, SqliteStore};
-use delay::store::{Enlist, Pushed, Queues, Store, Turn, WorkerId};
+use delay::store::{Enlist, Pushed, Queues, Store, Turn, UpkeepRules, WorkerId};
 use delay::{Result, Task, TaskId};
 use delay_tests::{Hand, Opened, soon, task};
 use tempfile::TempDir;
@@ -53,7 +53,8 @@ async fn of_256_producers_all_that_was_acknowledged_is_there() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_callers_error_is_nobody_elses() -> Result<()> {
     let folder = TempDir::new().expect("a folder");
-    let store = open(&folder.path().join("jobs.db"))?;
+    let path = folder.path().join("jobs.db");
+    let store = open(&path)?;
     let callers: Vec<_> = (0..120)
         .map(|i| {
             let store = Arc::clone(&store);
@@ -82,6 +83,11 @@ async fn one_callers_error_is_nobody_elses() -> Result<()> {
     }
     assert_eq!(store.counts().await?[0].tasks, 600);
     assert_eq!(store.workers().await?.len(), 300);
+    // Each of the workers has its lock, and so is known to be dead as soon as its connection is.
+    store.close().await?;
+    let heir = open(&path)?;
+    heir.upkeep(UpkeepRules::default()).await?;
+    assert_eq!(heir.workers().await?.len(), 0);
     Ok(())
 }
 

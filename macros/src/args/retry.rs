@@ -38,8 +38,7 @@ impl Retry {
         let list;
         syn::parenthesized!(list in input);
         if list.is_empty() {
-            let example =
-                "`retry()` says nothing: give a `limit`, or leave it out to retry as the queue does";
+            let example = "`retry()` says nothing: give a `limit`, or leave it out for the default policy";
             return Err(Error::new(name.span(), example));
         }
         let mut retry = Retry::default();

@@ -24,6 +24,7 @@ pub(crate) fn handler(model: &Model<'_>) -> TokenStream {
     for parameter in model.stored() {
         for old in parameter.renamed_from() {
             let key = &parameter.key;
+            let old = old.value();
             takes.push(quote!(#arguments.rename(#old, #key);));
         }
     }
@@ -34,16 +35,16 @@ pub(crate) fn handler(model: &Model<'_>) -> TokenStream {
     let states = model.parameters.iter().filter(|parameter| !parameter.is_stored());
     let states = states.map(|parameter| state(parameter, delay, &ctx));
     let values = model.parameters.iter().map(|parameter| {
-        let name = &parameter.name;
+        let name = parameter.local();
         // A state is a reference already when the function borrows it.
         if parameter.is_reference() && parameter.is_stored() { quote!(&#name) } else { quote!(#name) }
     });
     let mut function = model.item.sig.ident.clone();
     function.set_span(located(function.span()));
-    let call = quote!(#function(&#ctx, #(#values),*));
+    let place = function.span();
+    let call = quote_spanned!(place=> #function(&#ctx, #(#values),*));
     let attempt = if model.item.sig.asyncness.is_some() {
-        let returned = returned(model, &quote!(#call.await));
-        let place = function.span();
+        let returned = returned(model, &quote_spanned!(place=> #call.await));
         let delay = moved(delay, place);
         quote_spanned!(place=> #delay::__private::Attempt::future(async move { #(#states)* #returned }))
     } else {
@@ -60,27 +61,30 @@ pub(crate) fn handler(model: &Model<'_>) -> TokenStream {
     }
 }
 
-/// `let n: u32 = arguments.required("n")?;`
+/// `let n = arguments.required::<u32>("n")?;`
 fn take(parameter: &Parameter, arguments: &Ident) -> TokenStream {
-    let Parameter { name, key, role, ty } = parameter;
+    let Parameter { key, role, ty, .. } = parameter;
+    let name = parameter.local();
     let owned = parameter.owned();
     let place = place_of(ty);
     let taken = match role {
-        Role::Argument { default: None, .. } | Role::State => quote_spanned!(place=> required(#key)),
+        Role::Argument { default: None, .. } | Role::State => {
+            quote_spanned!(place=> required::<#owned>(#key))
+        }
         Role::Argument { default: Some(Default::OfType), .. } => {
-            quote_spanned!(place=> optional(#key, ::core::default::Default::default))
+            quote_spanned!(place=> optional::<#owned>(#key, ::core::default::Default::default))
         }
         Role::Argument { default: Some(Default::Expr(value)), .. } => {
-            quote_spanned!(place=> optional(#key, || #value))
+            quote_spanned!(place=> optional::<#owned>(#key, || #value))
         }
-        Role::Rest { .. } => quote_spanned!(place=> optional(#key, ::std::vec::Vec::new)),
+        Role::Rest { .. } => quote_spanned!(place=> optional::<#owned>(#key, ::std::vec::Vec::new)),
     };
-    quote!(let #name: #owned = #arguments.#taken?;)
+    quote!(let #name = #arguments.#taken?;)
 }
 
 /// `let db: &Pool = ::delay::__private::state::<Pool>(&ctx);`
 fn state(parameter: &Parameter, delay: &TokenStream, ctx: &Ident) -> TokenStream {
-    let Parameter { name, ty, .. } = parameter;
+    let (name, ty) = (parameter.local(), &parameter.ty);
     let owned = parameter.owned();
     let place = place_of(ty);
     let delay = moved(delay, place);

@@ -8,6 +8,7 @@ use quote::{quote, quote_spanned};
 use super::{handler, stub};
 use crate::args::duration;
 use crate::func::output::Shape;
+use crate::func::parameter::Parameter;
 use crate::func::{Model, located, moved, place_of};
 use crate::origin::Origin;
 use crate::symbol::symbol;
@@ -53,9 +54,7 @@ fn held(model: &Model<'_>, origin: &Origin) -> TokenStream {
     let at_key = moved(delay, place_of_key);
     let ty = quote_spanned!(place_of_key=> #at_key::__private::Registration);
     let symbol = symbol(&key, id, origin);
-    // A crate's tests may be linked with the crate itself, through a dependency that only they have.
-    let guard = quote_spanned!(place_of_key=> #[cfg_attr(not(test), unsafe(export_name = #symbol))]);
-    let parameters = model.stored().map(|parameter| parameter.described());
+    let parameters = model.stored().map(Parameter::described);
     let states = model.parameters.iter().filter(|parameter| !parameter.is_stored()).map(|parameter| {
         let owned = parameter.owned();
         let place = place_of(&parameter.ty);
@@ -66,10 +65,10 @@ fn held(model: &Model<'_>, origin: &Origin) -> TokenStream {
     let known = origin.file.known;
     let options = options(model);
     let start = handler::handler(model);
-    let item = quote_spanned!(place_of_key=> static #name: #ty);
-    quote! {
-        #guard
-        #item = #delay::__private::Registration {
+    quote_spanned! {place_of_key=>
+        // A crate's tests may be linked with the crate itself, through a dependency that only they have.
+        #[cfg_attr(not(test), unsafe(export_name = #symbol))]
+        static #name: #ty = #ty {
             function: #id,
             aliases: &[#(#aliases),*],
             place: #place,

@@ -14,9 +14,9 @@ use crate::item::{Form, Item, belongs_to_the_static};
 /// The struct and its two methods.
 pub(crate) fn stub(model: &Model<'_>) -> TokenStream {
     let delay = &model.args.delay;
-    let this = receiver(model).map(|_| quote!(self.)).unwrap_or_else(|| quote!(Self::));
+    let this = receiver(model).map_or_else(|| quote!(Self::), |_| quote!(self.));
     let ctx = Ident::new("ctx", Span::mixed_site());
-    let names = model.stored().map(|parameter| &parameter.name);
+    let names = model.stored().map(Parameter::local);
     let stored = model.stored().map(stored);
     let call = quote!(#this task(#(#names),*).add(#ctx).await);
     // In two steps, each of which fits a line of `cargo expand`.
@@ -56,12 +56,13 @@ pub(crate) fn bare(item: &Item) -> TokenStream {
     let Form::Static(name) = &item.form else { return TokenStream::new() };
     let stub = Ident::new(&pascal(&name.to_string()), name.span());
     let vis = &item.vis;
-    let attrs = item.attrs.iter().filter(|attr| belongs_to_the_static(attr));
+    // A struct of the static's own name is a value of that name.
+    let static_item =
+        (stub != *name).then(|| quote!(#[allow(missing_docs)] #vis static #name: #stub = #stub;));
     quote! {
         #[allow(missing_docs)]
         #vis struct #stub;
-        #(#attrs)*
-        #vis static #name: #stub = #stub;
+        #static_item
     }
 }
 
@@ -126,7 +127,8 @@ fn link(item: &Item) -> String {
 
 /// A parameter of the stub: as the function has it, but any iterator for the rest.
 fn parameter(parameter: &Parameter) -> TokenStream {
-    let Parameter { name, ty, role, .. } = parameter;
+    let Parameter { ty, role, .. } = parameter;
+    let name = parameter.local();
     match role {
         Role::Rest { element, .. } => quote!(#name: impl ::core::iter::IntoIterator<Item = #element>),
         Role::Argument { .. } | Role::State => quote!(#name: #ty),
@@ -135,7 +137,8 @@ fn parameter(parameter: &Parameter) -> TokenStream {
 
 /// `.argument("n", &n)`, reported at the type when that cannot be serialized.
 fn stored(parameter: &Parameter) -> TokenStream {
-    let Parameter { name, key, role, ty } = parameter;
+    let Parameter { key, role, ty, .. } = parameter;
+    let name = parameter.local();
     let key = Literal::string(key);
     let place = place_of(ty);
     match role {

@@ -13,8 +13,8 @@ pub(crate) fn stub(name: &Ident, signature: &Signature) -> Result<Ident, String>
     let pascal = pascal(&written);
     if pascal == written {
         return Err(format!(
-            "the stub has the name in PascalCase, which `{written}` already is: use another, in snake_case for a \
-             function and in capitals for a `static`"
+            "`{written}` is in PascalCase, as the name of its stub has to be: write it in snake_case, or a `static` in \
+             capitals, of more than one letter"
         ));
     }
     let stub = syn::parse_str::<Ident>(&pascal).map_err(|_| {

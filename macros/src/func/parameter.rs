@@ -7,7 +7,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{Attribute, GenericArgument, Pat, PatIdent, PatType, PathArguments, Type};
+use syn::{Attribute, GenericArgument, LitStr, Pat, PatIdent, PatType, PathArguments, Type};
 
 use super::helper::{Default, Helpers};
 use super::spell::spell;
@@ -16,7 +16,7 @@ use crate::mistakes::Mistakes;
 
 /// A parameter after the context.
 pub(crate) struct Parameter {
-    /// The name as an identifier of the expansion.
+    /// The name as written.
     pub(crate) name: Ident,
     /// The name that its value is stored under: as written, without `r#`.
     pub(crate) key: String,
@@ -28,9 +28,9 @@ pub(crate) struct Parameter {
 /// Where the value comes from.
 pub(crate) enum Role {
     /// Stored with the call.
-    Argument { default: Option<Default>, renamed_from: Vec<String> },
+    Argument { default: Option<Default>, renamed_from: Vec<LitStr> },
     /// Stored with the call as a list of any length.
-    Rest { element: Type, renamed_from: Vec<String> },
+    Rest { element: Type, renamed_from: Vec<LitStr> },
     /// Given by the worker.
     State,
 }
@@ -46,11 +46,15 @@ impl Parameter {
             Role::State => faults::state(&ty, mistakes),
             Role::Argument { .. } | Role::Rest { .. } => faults::argument(&ty, mistakes),
         }
-        let mut name = name(&typed.pat, mistakes)?;
-        let key = name.unraw().to_string();
-        // Lints about the name are reported once, where it is written.
+        let name = name(&typed.pat, mistakes)?;
+        Some(Parameter { key: name.unraw().to_string(), name, ty, role })
+    }
+
+    /// The name in the expansion: lints about it are reported once, where it is written.
+    pub(crate) fn local(&self) -> Ident {
+        let mut name = self.name.clone();
         name.set_span(located(name.span()));
-        Some(Parameter { name, key, ty, role })
+        name
     }
 
     /// Whether its value is stored with the call.
@@ -69,7 +73,7 @@ impl Parameter {
     }
 
     /// What it was called before.
-    pub(crate) fn renamed_from(&self) -> &[String] {
+    pub(crate) fn renamed_from(&self) -> &[LitStr] {
         match &self.role {
             Role::Argument { renamed_from, .. } | Role::Rest { renamed_from, .. } => renamed_from,
             Role::State => &[],
@@ -118,7 +122,6 @@ fn role(ty: &Type, helpers: Helpers, mistakes: &mut Mistakes) -> Role {
         }
         return Role::State;
     }
-    let renamed_from = renamed_from.iter().map(syn::LitStr::value).collect();
     let Some(rest) = rest else {
         return Role::Argument { default: default.map(|(_, value)| value), renamed_from };
     };
