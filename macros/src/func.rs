@@ -4,8 +4,7 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::{Ident, Span, TokenStream};
-use syn::spanned::Spanned as _;
+use proc_macro2::Ident;
 use syn::{FnArg, LitStr, PatType, Safety, Signature, Type};
 
 use crate::args::{Args, Scope};
@@ -249,26 +248,4 @@ fn aliases(args: &Args, origin: &Origin, id: &str, mistakes: &mut Mistakes) -> V
         }
     }
     aliases
-}
-
-/// The place that errors about `span` are to be shown at, in code that is known as generated: the user's lints are not
-/// run over it, and nothing of the user's is hidden by it.
-pub(crate) fn located(span: Span) -> Span {
-    Span::call_site().located_at(span)
-}
-
-/// The place of a type.
-pub(crate) fn place_of(ty: &Type) -> Span {
-    located(ty.span())
-}
-
-/// A path as if it stood at `place`, so that an error about what begins with it is shown there and nowhere else.
-pub(crate) fn moved(path: &TokenStream, place: Span) -> TokenStream {
-    let tokens = path.clone().into_iter();
-    tokens
-        .map(|mut token| {
-            token.set_span(place);
-            token
-        })
-        .collect()
 }

@@ -19,6 +19,7 @@ mod item;
 mod main_fn;
 mod mistakes;
 mod origin;
+mod place;
 mod symbol;
 
 #[cfg(test)]

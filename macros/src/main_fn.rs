@@ -11,9 +11,9 @@ use syn::{Error, LitInt, Result};
 
 use crate::args::entries::{self, Seen};
 use crate::args::{self, nearest};
-use crate::func::located;
 use crate::item::{self, Form, Item};
 use crate::mistakes::Mistakes;
+use crate::place;
 
 const WORDS: &[&str] = &["flavor", "worker_threads", "crate"];
 const PLACE: &str = "`#[delay::main]` goes on a function: `async fn main()`";
@@ -130,7 +130,7 @@ fn expand(item: &Item, options: &Options) -> TokenStream {
     let delay = &options.delay;
     let name = &sig.ident;
     let (output, inner) = (&sig.output, &sig.generics.where_clause);
-    let place = located(output.span());
+    let place = place::at(output.span());
     let run = if options.flavor.is_none() && options.worker_threads.is_none() {
         quote_spanned!(place=> #delay::__private::main(#name()))
     } else {

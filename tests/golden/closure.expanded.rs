@@ -46,11 +46,10 @@ impl ::delay::Function for Greet {
             options: ::delay::__private::Options::DEFAULT,
             start: |ctx, mut arguments| {
                 let name = arguments.required::<String>("name")?;
-                arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::future(async move {
                     ::delay::__private::Returned::result(greet(&ctx, name).await)
                 });
-                ::core::result::Result::Ok(attempt)
+                arguments.finish().map(|()| attempt)
             },
         };
         &REGISTRATION

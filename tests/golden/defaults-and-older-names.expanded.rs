@@ -79,13 +79,12 @@ impl ::delay::Function for Resize {
                     .optional::<::std::vec::Vec<u32>>("sizes", || vec![320, 640])?;
                 let tags = arguments
                     .optional::<Vec<String>>("tags", ::std::vec::Vec::new)?;
-                arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::future(async move {
                     ::delay::__private::Returned::value(
                         resize(&ctx, file, title, quality, &sizes, tags).await,
                     )
                 });
-                ::core::result::Result::Ok(attempt)
+                arguments.finish().map(|()| attempt)
             },
         };
         &REGISTRATION

@@ -68,11 +68,10 @@ impl ::delay::Function for Invoice {
                 arguments.ignore("currency");
                 arguments.ignore("vat");
                 let order = arguments.required::<Order>("order")?;
-                arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::future(async move {
                     ::delay::__private::Returned::keep_result(invoice(&ctx, order).await)
                 });
-                ::core::result::Result::Ok(attempt)
+                arguments.finish().map(|()| attempt)
             },
         };
         &REGISTRATION

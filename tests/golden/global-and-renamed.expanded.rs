@@ -43,13 +43,12 @@ impl crate::jobs::delay::Function for Ping {
             start: |ctx, mut arguments| {
                 let ctx2 = arguments.required::<u32>("ctx2")?;
                 let arguments = arguments.required::<u32>("arguments")?;
-                arguments.finish()?;
                 let attempt = crate::jobs::delay::__private::Attempt::future(async move {
                     crate::jobs::delay::__private::Returned::value(
                         ping(&ctx, ctx2, arguments).await,
                     )
                 });
-                ::core::result::Result::Ok(attempt)
+                arguments.finish().map(|()| attempt)
             },
         };
         &REGISTRATION

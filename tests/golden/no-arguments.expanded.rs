@@ -38,11 +38,10 @@ impl ::delay::Function for Tidy {
             states: &[],
             options: ::delay::__private::Options::DEFAULT,
             start: |ctx, arguments| {
-                arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::blocking(move || {
                     ::delay::__private::Returned::value(tidy(&ctx))
                 });
-                ::core::result::Result::Ok(attempt)
+                arguments.finish().map(|()| attempt)
             },
         };
         &REGISTRATION

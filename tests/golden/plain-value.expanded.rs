@@ -46,11 +46,10 @@ impl ::delay::Function for Count {
             },
             start: |ctx, mut arguments| {
                 let words = arguments.required::<Vec<String>>("words")?;
-                arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::blocking(move || {
                     ::delay::__private::Plain(count(&ctx, words)).keep()
                 });
-                ::core::result::Result::Ok(attempt)
+                arguments.finish().map(|()| attempt)
             },
         };
         &REGISTRATION

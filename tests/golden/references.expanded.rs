@@ -81,13 +81,12 @@ impl ::delay::Function for Report {
                         <std::ffi::OsStr as ::std::borrow::ToOwned>::Owned,
                     >("raw")?;
                 let r#type = arguments.required::<u32>("type")?;
-                arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::future(async move {
                     ::delay::__private::Returned::result(
                         report(&ctx, &to, &lines, &file, &style, &raw, r#type).await,
                     )
                 });
-                ::core::result::Result::Ok(attempt)
+                arguments.finish().map(|()| attempt)
             },
         };
         &REGISTRATION

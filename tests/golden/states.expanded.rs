@@ -52,7 +52,6 @@ impl ::delay::Function for Import {
             },
             start: |ctx, mut arguments| {
                 let url = arguments.required::<::std::string::String>("url")?;
-                arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::future(async move {
                     let db: &Pool = ::delay::__private::state::<Pool>(&ctx);
                     let client: Client = ::core::clone::Clone::clone(
@@ -62,7 +61,7 @@ impl ::delay::Function for Import {
                         import(&ctx, db, &url, client).await,
                     )
                 });
-                ::core::result::Result::Ok(attempt)
+                arguments.finish().map(|()| attempt)
             },
         };
         &REGISTRATION

@@ -41,11 +41,10 @@ impl ::delay::Function for Mail {
             start: |ctx, mut arguments| {
                 let to = arguments.required::<::std::string::String>("to")?;
                 let copies = arguments.required::<u32>("copies")?;
-                arguments.finish()?;
                 let attempt = ::delay::__private::Attempt::future(async move {
                     ::delay::__private::Returned::result(mail(&ctx, &to, copies).await)
                 });
-                ::core::result::Result::Ok(attempt)
+                arguments.finish().map(|()| attempt)
             },
         };
         &REGISTRATION

@@ -71,6 +71,7 @@ suite! {
         a_claim_carries_all_that_the_task_was_given
         a_claimed_task_is_running_under_its_worker
         lower_priority_numbers_are_claimed_first
+        a_more_urgent_task_overtakes_one_that_has_waited_for_long
         within_a_priority_the_earlier_eta_is_claimed_first
         with_equal_priority_and_eta_the_older_id_is_claimed_first
         the_order_holds_over_several_claims

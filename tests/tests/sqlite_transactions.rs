@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use delay::rusqlite::{Connection, Transaction, TransactionBehavior};
-use delay::store::{Filter, Store as _};
+use delay::store::Filter;
 use delay::{BoxError, Client, Context, Enqueue as _, Error, Runtime, TaskState, rusqlite};
 use delay_tests::soon;
 use tempfile::TempDir;

@@ -6,10 +6,11 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Type;
 
+use crate::func::Model;
 use crate::func::helper::Default;
 use crate::func::output::Shape;
 use crate::func::parameter::{Parameter, Role};
-use crate::func::{Model, located, moved, place_of};
+use crate::place::{self, moved};
 
 /// `|ctx, mut arguments| {…}`
 pub(crate) fn handler(model: &Model<'_>) -> TokenStream {
@@ -40,7 +41,7 @@ pub(crate) fn handler(model: &Model<'_>) -> TokenStream {
         if parameter.is_reference() && parameter.is_stored() { quote!(&#name) } else { quote!(#name) }
     });
     let mut function = model.item.sig.ident.clone();
-    function.set_span(located(function.span()));
+    function.set_span(place::at(function.span()));
     let place = function.span();
     let call = quote_spanned!(place=> #function(&#ctx, #(#values),*));
     let attempt = if model.item.sig.asyncness.is_some() {
@@ -54,9 +55,8 @@ pub(crate) fn handler(model: &Model<'_>) -> TokenStream {
     quote! {
         |#ctx, #mutable #arguments| {
             #(#takes)*
-            #arguments.finish()?;
             let #attempt_name = #attempt;
-            ::core::result::Result::Ok(#attempt_name)
+            #arguments.finish().map(|()| #attempt_name)
         }
     }
 }
@@ -66,7 +66,7 @@ fn take(parameter: &Parameter, arguments: &Ident) -> TokenStream {
     let Parameter { key, role, ty, .. } = parameter;
     let name = parameter.local();
     let owned = parameter.owned();
-    let place = place_of(ty);
+    let place = place::of_type(ty);
     let taken = match role {
         Role::Argument { default: None, .. } | Role::State => {
             quote_spanned!(place=> required::<#owned>(#key))
@@ -86,7 +86,7 @@ fn take(parameter: &Parameter, arguments: &Ident) -> TokenStream {
 fn state(parameter: &Parameter, delay: &TokenStream, ctx: &Ident) -> TokenStream {
     let (name, ty) = (parameter.local(), &parameter.ty);
     let owned = parameter.owned();
-    let place = place_of(ty);
+    let place = place::of_type(ty);
     let delay = moved(delay, place);
     let held = quote_spanned!(place=> #delay::__private::state::<#owned>(&#ctx));
     match ty {
@@ -100,7 +100,7 @@ fn state(parameter: &Parameter, delay: &TokenStream, ctx: &Ident) -> TokenStream
 
 /// What the function returned, as the framework's outcome.
 fn returned(model: &Model<'_>, call: &TokenStream) -> TokenStream {
-    let place = model.output.span.map_or_else(Span::call_site, located);
+    let place = model.output.span.map_or_else(Span::call_site, place::at);
     let delay = moved(&model.args.delay, place);
     match (model.output.shape, &model.args.keep_result) {
         (Shape::Result, Some(_)) => quote_spanned!(place=> #delay::__private::Returned::keep_result(#call)),

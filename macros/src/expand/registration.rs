@@ -7,10 +7,11 @@ use quote::{quote, quote_spanned};
 
 use super::{handler, stub};
 use crate::args::duration;
+use crate::func::Model;
 use crate::func::output::Shape;
 use crate::func::parameter::Parameter;
-use crate::func::{Model, located, moved, place_of};
 use crate::origin::Origin;
+use crate::place::{self, moved};
 use crate::symbol::symbol;
 
 /// The implementation of `Function`, and its submission.
@@ -47,7 +48,7 @@ fn held(model: &Model<'_>, origin: &Origin) -> TokenStream {
     let Model { args, id, aliases, .. } = model;
     let delay = &args.delay;
     let (key, place_of_key) = match &args.key {
-        Some(key) => (key.text.value(), located(key.text.span())),
+        Some(key) => (key.text.value(), place::at(key.text.span())),
         None => (String::new(), Span::call_site()),
     };
     let name = Ident::new("REGISTRATION", place_of_key);
@@ -57,11 +58,11 @@ fn held(model: &Model<'_>, origin: &Origin) -> TokenStream {
     let parameters = model.stored().map(Parameter::described);
     let states = model.parameters.iter().filter(|parameter| !parameter.is_stored()).map(|parameter| {
         let owned = parameter.owned();
-        let place = place_of(&parameter.ty);
+        let place = place::of_type(&parameter.ty);
         let delay = moved(delay, place);
         quote_spanned!(place=> #delay::__private::State::of::<#owned>())
     });
-    let place = place(delay, origin);
+    let place = attribute(delay, origin);
     let known = origin.file.known;
     let options = options(model);
     let start = handler::handler(model);
@@ -81,7 +82,8 @@ fn held(model: &Model<'_>, origin: &Origin) -> TokenStream {
     }
 }
 
-fn place(delay: &TokenStream, origin: &Origin) -> TokenStream {
+/// Where the attribute stands.
+fn attribute(delay: &TokenStream, origin: &Origin) -> TokenStream {
     let Origin { package, version, file, .. } = origin;
     let file = &file.file;
     let line = Literal::usize_unsuffixed(origin.line);

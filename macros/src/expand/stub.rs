@@ -6,10 +6,11 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt as _;
 
+use crate::func::Model;
 use crate::func::name::pascal;
 use crate::func::parameter::{Parameter, Role};
-use crate::func::{Model, place_of};
 use crate::item::{Form, Item, belongs_to_the_static};
+use crate::place;
 
 /// The struct and its two methods.
 pub(crate) fn stub(model: &Model<'_>) -> TokenStream {
@@ -140,7 +141,7 @@ fn stored(parameter: &Parameter) -> TokenStream {
     let Parameter { key, role, ty, .. } = parameter;
     let name = parameter.local();
     let key = Literal::string(key);
-    let place = place_of(ty);
+    let place = place::of_type(ty);
     match role {
         Role::Rest { .. } => quote_spanned!(place=> .rest(#key, #name)),
         _ if parameter.is_reference() => quote_spanned!(place=> .argument(#key, #name)),

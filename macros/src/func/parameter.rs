@@ -9,10 +9,11 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Attribute, GenericArgument, LitStr, Pat, PatIdent, PatType, PathArguments, Type};
 
+use super::faults;
 use super::helper::{Default, Helpers};
 use super::spell::spell;
-use super::{faults, located};
 use crate::mistakes::Mistakes;
+use crate::place;
 
 /// A parameter after the context.
 pub(crate) struct Parameter {
@@ -53,7 +54,7 @@ impl Parameter {
     /// The name in the expansion: lints about it are reported once, where it is written.
     pub(crate) fn local(&self) -> Ident {
         let mut name = self.name.clone();
-        name.set_span(located(name.span()));
+        name.set_span(place::at(name.span()));
         name
     }
 

@@ -180,7 +180,7 @@ fn a_closer_added_while_the_stop_begins_is_queued_or_given_back_never_lost() {
 fn an_entry_that_leaves_while_the_roll_closes_is_told_at_most_once_and_others_all() {
     model(|| {
         let roll = Arc::new(Roll::new(2));
-        let place = roll.enter(0, "leaves").ok().expect("open");
+        let place = roll.enter(0, "leaves").expect("open");
         assert!(roll.enter(1, "stays").is_ok());
         let leaver = {
             let roll = Arc::clone(&roll);

@@ -168,10 +168,9 @@ impl Story {
     /// What the store must show.
     fn compare(&self, record: &TaskRecord, faults: &mut Vec<Fault>) {
         let id = record.id;
-        if let Some(end) = self.end() {
-            if !record.state.is_finished() || record.epoch != end {
-                faults.push(Fault::EndLost(id, end));
-            }
+        let as_shown = |end: &i64| record.state.is_finished() && record.epoch == *end;
+        if let Some(end) = self.end().filter(|end| !as_shown(end)) {
+            faults.push(Fault::EndLost(id, end));
         }
         if self.pushed && !record.state.is_finished() {
             faults.push(Fault::Unfinished(id, record.state));

@@ -18,7 +18,7 @@ pub(crate) async fn what_was_begun_before_the_close_is_done(f: Fixture) -> Resul
     let (pushed, closed) = tokio::join!(push, close);
     pushed?;
     closed?;
-    if f.store().signals() as *const _ != second.signals() as *const _ {
+    if !std::ptr::eq(f.store().signals(), second.signals()) {
         assert!(second.get(vec![id]).await?[0].is_some());
     }
     Ok(())
