@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
+use crate::client::Client;
 use crate::codec::InvocationWriter;
 use crate::draft::Draft;
 use crate::enqueue::{Drafted, Enqueue};
@@ -209,6 +210,26 @@ impl<T> TaskBuilder<T> {
         let pushed =
             pushed.ok_or_else(|| Error::new(Kind::Other, "the store did not answer for the task"))?;
         added.handle(id, name.as_deref(), pushed)
+    }
+}
+
+impl<T> TaskBuilder<T> {
+    /// Adds the task, or, if one of its name was added before, gives that one's handle: the way to start something
+    /// once and wait for it from anywhere.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add), but for a name that is taken.
+    ///
+    /// # Cancel safety
+    /// As [`add`](Self::add).
+    pub async fn add_or_get(self, client: &Client) -> Result<Handle<T>> {
+        match self.add(client).await {
+            Err(error) if error.is_already_added() => {
+                let holder = error.task();
+                holder.map(|id| client.handle(id)).ok_or(error)
+            }
+            added => added,
+        }
     }
 }
 

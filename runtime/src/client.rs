@@ -43,6 +43,14 @@ impl Client {
         &self.0.limits
     }
 
+    /// Closes the store in order. Dropping the last clone does so, too, and blocks for a moment.
+    ///
+    /// # Errors
+    /// If the store's own work has failed.
+    pub async fn close(&self) -> Result<()> {
+        self.0.store.close().await
+    }
+
     /// Adds drafts, all or none.
     pub(crate) async fn push(&self, drafts: Vec<Draft>) -> Result<Added> {
         let tasks =

@@ -103,6 +103,8 @@ kinds! {
     WrongState => is_wrong_state,
     /// The task has failed for good.
     TaskFailed => is_task_failed,
+    /// The task is held: no worker can run it, and somebody has to act.
+    TaskHeld => is_task_held,
     /// The task was cancelled.
     TaskCancelled => is_task_cancelled,
     /// The task is done, but its value was not kept, or no longer is.

@@ -10,6 +10,7 @@ use crate::client::Client;
 use crate::codec;
 use crate::error::{Error, Kind, Result};
 use crate::id::TaskId;
+use crate::outcome::Hold;
 use crate::store::{Acted, Action, TaskRecord};
 use crate::task::TaskState;
 
@@ -72,6 +73,32 @@ impl<T> Handle<T> {
         })
     }
 
+    /// Makes a task ready again that has failed, was cancelled, is held, or waits for its time; its attempts are counted
+    /// anew.
+    ///
+    /// # Errors
+    /// [`Error::is_wrong_state`] if it is ready, runs or has succeeded, [`Error::is_unknown_task`] if it is gone.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave the task made ready or not.
+    pub async fn retry(&self) -> Result<()> {
+        self.act(Action::Retry, "retried").await
+    }
+
+    async fn act(&self, action: Action, done: &str) -> Result<()> {
+        let acted = self.client()?.store().act(action, vec![self.id]).await?.pop();
+        match acted.unwrap_or(Acted::Unknown) {
+            Acted::Done | Acted::Asked => Ok(()),
+            Acted::Unknown => {
+                Err(Error::about(Kind::UnknownTask, self.id, format!("there is no task {}", self.id)))
+            }
+            Acted::Wrong(state) => {
+                let text = format!("task {} cannot be {done}: it is {state}", self.id);
+                Err(Error::about(Kind::WrongState, self.id, text))
+            }
+        }
+    }
+
     /// Takes the task back: one that waits is cancelled at once, a running one is asked to end (an `async` function is
     /// dropped at its next await, a plain one sees it in [`Context::is_stopping`](crate::Context::is_stopping)).
     ///
@@ -81,20 +108,10 @@ impl<T> Handle<T> {
     /// # Cancel safety
     /// Dropping the future may leave the task cancelled or not.
     pub async fn cancel(&self) -> Result<()> {
-        let acted = self.client()?.store().act(Action::Cancel, vec![self.id]).await?.pop();
-        match acted.unwrap_or(Acted::Unknown) {
-            Acted::Done | Acted::Asked => Ok(()),
-            Acted::Unknown => {
-                Err(Error::about(Kind::UnknownTask, self.id, format!("there is no task {}", self.id)))
-            }
-            Acted::Wrong(state) => {
-                let text = format!("task {} cannot be cancelled: it has {state} already", self.id);
-                Err(Error::about(Kind::WrongState, self.id, text))
-            }
-        }
+        self.act(Action::Cancel, "cancelled").await
     }
 
-    /// Waits until the task has come to its end, and says how.
+    /// Waits until the task has come to its end, or is held and needs somebody to act, and says which.
     ///
     /// # Errors
     /// As [`record`](Self::record).
@@ -108,7 +125,7 @@ impl<T> Handle<T> {
         loop {
             let signal = client.store().signals().finished(self.id);
             let record = self.record().await?;
-            if record.state.is_finished() {
+            if record.state.is_finished() || record.state == TaskState::Held {
                 return Ok(record);
             }
             let _ = tokio::time::timeout(LOOK_AGAIN, signal).await;
@@ -117,10 +134,10 @@ impl<T> Handle<T> {
 
     /// Waits until the task has come to its end, and gives what the function returned.
     ///
-    /// A task that is held or keeps being retried is waited for; bound the wait with [`tokio::time::timeout`].
+    /// A task that keeps being retried is waited for; bound the wait with [`tokio::time::timeout`].
     ///
     /// # Errors
-    /// [`Error::is_task_failed`] and [`Error::is_task_cancelled`] with the reason, [`Error::is_result_gone`] if the
+    /// [`Error::is_task_failed`], [`Error::is_task_cancelled`] and [`Error::is_task_held`] with the reason, [`Error::is_result_gone`] if the
     /// value was not kept, [`Error::is_unknown_task`] if the task itself was not.
     ///
     /// # Cancel safety
@@ -135,8 +152,13 @@ impl<T> Handle<T> {
             TaskState::Failed => Err(Error::about(
                 Kind::TaskFailed,
                 self.id,
-                format!("the task failed after {} attempts: {reason}", record.attempt),
+                format!("the task failed in attempt {}: {reason}", record.attempt),
             )),
+            TaskState::Held => {
+                let why = record.hold.map_or("held", Hold::as_str);
+                let text = format!("the task is held ({why}): {reason}");
+                Err(Error::about(Kind::TaskHeld, self.id, text))
+            }
             TaskState::Cancelled => {
                 Err(Error::about(Kind::TaskCancelled, self.id, format!("the task was cancelled: {reason}")))
             }

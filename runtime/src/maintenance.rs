@@ -21,16 +21,26 @@ const JUMP: Duration = Duration::from_secs(2);
 const PAGE: usize = 500;
 
 /// Tends a store until the stopper stops.
-pub(crate) async fn tend(store: Arc<dyn Store>, stopper: Stopper, lease: Duration, rules: UpkeepRules) {
+pub(crate) async fn tend(
+    store: Arc<dyn Store>,
+    executor: Arc<Executor>,
+    stopper: Stopper,
+    lease: Duration,
+    rules: UpkeepRules,
+) {
     let mut backoff = Backoff::new(EVERY, Duration::from_secs(10));
     let mut watch = ClockWatch::new(lease);
-    let mut wait = EVERY;
+    // At once: after a crash, the tasks of the process before are waiting.
+    let mut wait = Duration::ZERO;
     loop {
         tokio::select! {
             () = stopper.quiescing() => return,
             () = tokio::time::sleep(wait) => {}
         }
         let rules = UpkeepRules { rescue: watch.look(), ..rules };
+        if let Err(error) = release_held(&*store, &executor).await {
+            tracing::error!(error = error.chain(), "held tasks could not be looked at; trying again");
+        }
         wait = match store.upkeep(rules).await {
             Ok(upkept) => {
                 backoff.reset();
@@ -86,13 +96,21 @@ pub(crate) async fn release_held(store: &dyn Store, executor: &Executor) -> Resu
     let mut released = 0;
     loop {
         let page = store.list(filter.clone()).await?;
-        let Some(last) = page.last().map(|record| record.id) else { return Ok(released) };
+        let Some(last) = page.last().map(|record| record.id) else {
+            if released > 0 {
+                tracing::info!(
+                    tasks = released,
+                    "held tasks can run again: this program has their functions"
+                );
+            }
+            return Ok(released);
+        };
         filter.beyond = Some(last);
         let runnable: Vec<TaskId> =
             page.into_iter().filter(is_for_a_worker).filter_map(|record| runs(record, executor)).collect();
         if !runnable.is_empty() {
             released += runnable.len();
-            store.act(Action::Retry, runnable).await?;
+            store.act(Action::Release, runnable).await?;
         }
     }
 }

@@ -103,17 +103,19 @@ impl Runtime {
         executor.registry.check_not_empty()?;
         executor.registry.check_states(&executor.states)?;
         let store = Arc::clone(self.client.store());
-        let released = maintenance::release_held(&*store, executor).await?;
-        if released > 0 {
-            tracing::info!(tasks = released, "held tasks can run again: this program has their functions");
-        }
         let worker = Worker {
             store: Arc::clone(&store),
             executor: Arc::clone(executor),
             stopper: self.stopper.clone(),
             config: self.config.clone(),
         };
-        let tend = maintenance::tend(store, self.stopper.clone(), self.config.lease, self.rules);
+        let tend = maintenance::tend(
+            store,
+            Arc::clone(executor),
+            self.stopper.clone(),
+            self.config.lease,
+            self.rules,
+        );
         let started = self.stopper.run_worker("delay::worker", worker.run());
         let tended = self.stopper.run_worker("delay::upkeep", tend);
         started.and(tended).map(drop).map_err(|_| {
@@ -131,13 +133,15 @@ impl Runtime {
     /// # Cancel safety
     /// Dropping the future leaves the worker running; [`stop`](Self::stop) still stops it.
     pub async fn run(&self) -> Result<()> {
+        // Before anything runs: a signal that comes from here on drains.
+        let mut shutdown = signals::Shutdown::listen();
         self.start().await?;
         tokio::select! {
-            signal = shutdown_signal() => {
+            signal = shutdown.requested() => {
                 tracing::info!(signal, grace = ?self.grace, "stopping; a second signal ends the process at once");
                 tokio::select! {
                     stopped = self.stop() => stopped,
-                    second = shutdown_signal() => std::process::exit(128 + second),
+                    second = shutdown.requested() => std::process::exit(128 + second),
                 }
             }
             () = self.stopper.stopped() => Ok(()),

@@ -83,7 +83,7 @@ pub trait Inspect {
     /// How many tasks there are per queue and state; combinations without any are left out.
     fn counts(&self) -> Pending<'_, Vec<Count>>;
 
-    /// The workers that are known, those that are dead and were not noticed yet among them.
+    /// The workers whose leases have not run out.
     fn workers(&self) -> Pending<'_, Vec<WorkerRecord>>;
 }
 
@@ -143,6 +143,8 @@ pub struct Upkept {
 pub enum Action {
     /// Make it ready now, with its attempts counted anew: held, failed, cancelled and scheduled tasks.
     Retry,
+    /// Make a held task ready again, its attempts as they were: what a worker does that can run it.
+    Release,
     /// Take it back: waiting and held tasks at once, a running one as soon as its worker hears of it.
     Cancel,
     /// Remove it with all that is known of it: every task but a running one.

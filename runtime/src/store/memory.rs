@@ -9,7 +9,7 @@ use super::{
     Store, TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
 };
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::id::TaskId;
 use crate::signals::Signals;
 use crate::task::{Task, TaskState};
@@ -46,6 +46,12 @@ impl MemoryStore {
         id
     }
 
+    /// What is inside, unless the store is closed.
+    fn open(&self) -> Result<MutexGuard<'_, Tables>> {
+        let tables = self.tables();
+        if tables.closed { Err(Error::new(Kind::Unavailable, "the store is closed")) } else { Ok(tables) }
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         // A panic inside leaves the maps whole enough: each verb changes one task at a time.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
@@ -59,7 +65,10 @@ fn answer<'a, T: Send + 'a>(value: Result<T>) -> Pending<'a, T> {
 impl Store for MemoryStore {
     fn push(&self, tasks: Vec<Task>) -> Pending<'_, Vec<Pushed>> {
         let now = self.clock.now();
-        let mut tables = self.tables();
+        let mut tables = match self.open() {
+            Ok(tables) => tables,
+            Err(error) => return answer(Err(error)),
+        };
         let pushed = tasks.into_iter().map(|task| tables.push(task, now)).collect();
         drop(tables);
         self.signals.wake();
@@ -67,12 +76,15 @@ impl Store for MemoryStore {
     }
 
     fn enlist(&self, worker: Enlist) -> Pending<'_, WorkerId> {
-        answer(Ok(self.enlist_now(worker)))
+        answer(self.open().map(drop).map(|()| self.enlist_now(worker)))
     }
 
     fn turn(&self, turn: Turn) -> Pending<'_, Turned> {
         let now = self.clock.now();
-        let mut tables = self.tables();
+        let mut tables = match self.open() {
+            Ok(tables) => tables,
+            Err(error) => return answer(Err(error)),
+        };
         if !tables.workers.contains_key(&turn.worker) {
             return answer(Err(super::stale_lease()));
         }
@@ -89,13 +101,20 @@ impl Store for MemoryStore {
         }
         let next = tables.scheduled.first().map(|(eta, _)| eta.since(now));
         let ended = std::mem::take(&mut tables.ended);
+        let woken = std::mem::take(&mut tables.woken);
         drop(tables);
+        if woken {
+            self.signals.wake();
+        }
         self.signals.finish(&ended);
         answer(Ok(Turned { settled, claims, next, cancels }))
     }
 
     fn start(&self, fences: Vec<Fence>) -> Pending<'_, Vec<Settled>> {
-        let mut tables = self.tables();
+        let mut tables = match self.open() {
+            Ok(tables) => tables,
+            Err(error) => return answer(Err(error)),
+        };
         let started = fences
             .into_iter()
             .map(|fence| match tables.running(fence) {
@@ -111,7 +130,10 @@ impl Store for MemoryStore {
 
     fn beat(&self, worker: WorkerId) -> Pending<'_, ()> {
         let now = self.clock.now();
-        let mut tables = self.tables();
+        let mut tables = match self.open() {
+            Ok(tables) => tables,
+            Err(error) => return answer(Err(error)),
+        };
         answer(match tables.workers.get_mut(&worker) {
             Some(worker) => {
                 worker.record.lease_until = now.after(worker.lease);
@@ -122,7 +144,10 @@ impl Store for MemoryStore {
     }
 
     fn retire(&self, worker: WorkerId) -> Pending<'_, ()> {
-        let mut tables = self.tables();
+        let mut tables = match self.open() {
+            Ok(tables) => tables,
+            Err(error) => return answer(Err(error)),
+        };
         if tables.workers.remove(&worker).is_some() {
             tables.take_back(worker, None);
         }
@@ -136,18 +161,25 @@ impl Store for MemoryStore {
     }
 
     fn close(&self) -> Pending<'_, ()> {
+        self.tables().closed = true;
         answer(Ok(()))
     }
 }
 
 impl Inspect for MemoryStore {
     fn get(&self, ids: Vec<TaskId>) -> Pending<'_, Vec<Option<TaskRecord>>> {
-        let tables = self.tables();
+        let tables = match self.open() {
+            Ok(tables) => tables,
+            Err(error) => return answer(Err(error)),
+        };
         answer(Ok(ids.iter().map(|id| tables.rows.get(id).map(|row| row.record.clone())).collect()))
     }
 
     fn list(&self, filter: Filter) -> Pending<'_, Vec<TaskRecord>> {
-        let tables = self.tables();
+        let tables = match self.open() {
+            Ok(tables) => tables,
+            Err(error) => return answer(Err(error)),
+        };
         let lets_through = |record: &&TaskRecord| {
             filter.state.is_none_or(|state| record.state == state)
                 && filter.queue.as_ref().is_none_or(|queue| record.queue == *queue)
@@ -167,7 +199,10 @@ impl Inspect for MemoryStore {
     }
 
     fn counts(&self) -> Pending<'_, Vec<Count>> {
-        let tables = self.tables();
+        let tables = match self.open() {
+            Ok(tables) => tables,
+            Err(error) => return answer(Err(error)),
+        };
         let mut sums: BTreeMap<(String, TaskState), u64> = BTreeMap::new();
         for record in tables.rows.values().map(|row| &row.record) {
             *sums.entry((record.queue.clone(), record.state)).or_default() += 1;
@@ -177,15 +212,23 @@ impl Inspect for MemoryStore {
     }
 
     fn workers(&self) -> Pending<'_, Vec<WorkerRecord>> {
-        let tables = self.tables();
-        answer(Ok(tables.workers.values().map(|worker| worker.record.clone()).collect()))
+        let tables = match self.open() {
+            Ok(tables) => tables,
+            Err(error) => return answer(Err(error)),
+        };
+        let now = self.clock.now();
+        let alive = tables.workers.values().filter(|worker| worker.record.lease_until >= now);
+        answer(Ok(alive.map(|worker| worker.record.clone()).collect()))
     }
 }
 
 impl Upkeep for MemoryStore {
     fn upkeep(&self, rules: UpkeepRules) -> Pending<'_, Upkept> {
         let now = self.clock.now();
-        let mut tables = self.tables();
+        let mut tables = match self.open() {
+            Ok(tables) => tables,
+            Err(error) => return answer(Err(error)),
+        };
         let promoted = tables.promote(now, rules.batch);
         let (rescued, quarantined) = match rules.rescue {
             Rescue::Now => tables.rescue(now, &rules),
@@ -202,7 +245,10 @@ impl Upkeep for MemoryStore {
 
     fn act(&self, action: Action, ids: Vec<TaskId>) -> Pending<'_, Vec<Acted>> {
         let now = self.clock.now();
-        let mut tables = self.tables();
+        let mut tables = match self.open() {
+            Ok(tables) => tables,
+            Err(error) => return answer(Err(error)),
+        };
         let acted = ids.iter().map(|id| tables.act(action, *id, &self.retention, now)).collect();
         let ended = std::mem::take(&mut tables.ended);
         drop(tables);

@@ -92,8 +92,10 @@ impl SqliteOptions {
 /// The SQLite store.
 #[derive(Debug)]
 pub struct SqliteStore {
-    writer: Writer,
+    // Dropped first: only the last connection, the writer's, can tidy up the journal.
     readers: Readers,
+    writer: Writer,
+    clock: Clock,
     signals: Arc<Signals>,
 }
 
@@ -107,8 +109,9 @@ impl SqliteStore {
         let connection = open::open(&options)?;
         let signals = Arc::new(Signals::default());
         let readers = Readers::new(options.path.clone());
+        let clock = options.clock.clone();
         let writer = Writer::start(connection, options, Arc::clone(&signals))?;
-        Ok(Self { writer, readers, signals })
+        Ok(Self { readers, writer, clock, signals })
     }
 }
 
@@ -163,7 +166,8 @@ impl Inspect for SqliteStore {
     }
 
     fn workers(&self) -> Pending<'_, Vec<WorkerRecord>> {
-        self.readers.run(inspect::workers)
+        let now = self.clock.now();
+        self.readers.run(move |connection| inspect::workers(connection, now))
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) struct Tables {
     names: HashMap<(String, String), Name>,
     pub(super) workers: BTreeMap<WorkerId, Worker>,
     pub(super) cancels: HashSet<TaskId>,
+    pub(super) closed: bool,
+    /// Tasks may have become claimable; to be signalled.
+    pub(super) woken: bool,
     /// Came to their end; to be signalled.
     pub(super) ended: Vec<TaskId>,
     pub(super) last_worker: i64,
@@ -162,6 +165,7 @@ impl Tables {
                 TaskState::Failed
             }
             Transition::Cancel { reason } => {
+                record.hold = None;
                 record.error = Some(reason);
                 TaskState::Cancelled
             }
@@ -194,6 +198,7 @@ impl Tables {
             self.bury_name(id, now.after(retention.tombstone));
             self.ended.push(id);
         }
+        self.woken |= matches!(state, TaskState::Ready | TaskState::Scheduled);
         self.enter(id, state);
     }
 
@@ -354,6 +359,13 @@ impl Tables {
                 Action::Retry,
                 TaskState::Held | TaskState::Failed | TaskState::Cancelled | TaskState::Scheduled,
             ) => self.revive(id, now),
+            (Action::Release, TaskState::Held) => {
+                if let Some(row) = self.rows.get_mut(&id) {
+                    row.record.hold = None;
+                }
+                self.enter(id, TaskState::Ready);
+                Acted::Done
+            }
             (Action::Cancel, TaskState::Ready | TaskState::Scheduled | TaskState::Held) => {
                 let reason = "cancelled before it ran".to_owned();
                 self.apply(id, Transition::Cancel { reason }, retention, now);
@@ -368,7 +380,10 @@ impl Tables {
                 self.ended.push(id);
                 let removed = self.rows.remove(&id).map(|row| row.record);
                 if let Some(TaskRecord { queue, name: Some(name), .. }) = removed {
-                    self.names.remove(&(queue, name));
+                    let key = (queue, name);
+                    if self.names.get(&key).is_some_and(|name| name.holder == id) {
+                        self.names.remove(&key);
+                    }
                 }
                 Acted::Done
             }
@@ -378,6 +393,7 @@ impl Tables {
 
     fn revive(&mut self, id: TaskId, now: Timestamp) -> Acted {
         self.leave(id);
+        self.cancels.remove(&id);
         let Some(row) = self.rows.get_mut(&id) else { return Acted::Unknown };
         row.first_claim = None;
         let record = &mut row.record;

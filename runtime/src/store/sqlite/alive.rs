@@ -38,7 +38,11 @@ impl Alive {
     /// Takes the lock for a worker of this process.
     pub(super) fn enlist(&mut self, worker: WorkerId) {
         let path = self.file(worker);
-        let locked = File::create(&path).and_then(|file| match file.try_lock() {
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let locked = options.open(&path).and_then(|file| match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(std::io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(error)) => Err(error),

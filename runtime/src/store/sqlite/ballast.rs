@@ -43,7 +43,9 @@ impl Ballast {
         if there {
             tracing::error!(ballast = %self.path.display(), "the disk is full: new tasks are refused, running ones finish");
         }
-        self.state = State::Dropped(Instant::now() + PAUSE);
+        if !matches!(self.state, State::Dropped(_)) {
+            self.state = State::Dropped(Instant::now() + PAUSE);
+        }
         there
     }
 

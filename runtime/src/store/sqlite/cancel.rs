@@ -15,6 +15,8 @@ const REVIVE: &str =
     "UPDATE delay_task SET state = 0, eta = ?2, attempt = 0, crashes = 0, first_claim = NULL,
     finished = NULL, expires = NULL, hold = NULL WHERE seq = ?1";
 
+const RELEASE: &str = "UPDATE delay_task SET state = 0, hold = NULL WHERE seq = ?1";
+
 /// A name whose tombstone stands is the task's again; one that has gone to another task stays there.
 const REVIVE_NAME: &str = "INSERT INTO delay_name(queue, name, id)
     SELECT queue, name, id FROM delay_task WHERE seq = ?1 AND name IS NOT NULL
@@ -22,6 +24,9 @@ const REVIVE_NAME: &str = "INSERT INTO delay_name(queue, name, id)
 
 const CANCEL: &str =
     "UPDATE delay_task SET state = 6, finished = ?2, expires = ?3, error = ?4, hold = NULL WHERE seq = ?1";
+
+/// A request to cancel that is honoured, or that a later word has overtaken.
+const FORGET: &str = "DELETE FROM delay_cancel WHERE id = ?1";
 
 const DELETE_NAME: &str = "DELETE FROM delay_name WHERE id = ?1
     AND (queue, name) = (SELECT queue, name FROM delay_task WHERE seq = ?2)";
@@ -36,20 +41,25 @@ impl Session {
             ) => {
                 self.write(REVIVE, params![row, self.now.as_micros()])?;
                 self.write(REVIVE_NAME, [row])?;
-                self.wake = true;
+                self.write(FORGET, [id.as_bytes()])?;
+                self.after.wake = true;
+            }
+            (Action::Release, TaskState::Held) => {
+                self.write(RELEASE, [row])?;
+                self.after.wake = true;
             }
             (Action::Cancel, TaskState::Ready | TaskState::Scheduled | TaskState::Held) => {
                 self.cancel_waiting(id, row)?;
             }
             (Action::Cancel, TaskState::Running) => {
                 self.write("INSERT OR IGNORE INTO delay_cancel VALUES (?1)", [id.as_bytes()])?;
-                self.wake = true;
+                self.after.wake = true;
                 return Ok(Acted::Asked);
             }
             (Action::Delete, state) if state != TaskState::Running => {
                 self.write(DELETE_NAME, params![id.as_bytes(), row])?;
                 self.write("DELETE FROM delay_task WHERE seq = ?1", [row])?;
-                self.finished.push(id);
+                self.after.finished.push(id);
             }
             (_, state) => return Ok(Acted::Wrong(state)),
         }
@@ -73,7 +83,7 @@ impl Session {
                 Some((row, state, _)) if !state.is_finished() => self.cancel_waiting(id, row)?,
                 _ => {}
             }
-            self.write("DELETE FROM delay_cancel WHERE id = ?1", [id.as_bytes()])?;
+            self.write(FORGET, [id.as_bytes()])?;
         }
         Ok(running_here)
     }
@@ -82,7 +92,7 @@ impl Session {
         let expires = self.now.after(self.retention.cancelled).as_micros();
         self.write(CANCEL, params![row, self.now.as_micros(), expires, "cancelled before it ran"])?;
         self.bury_name(id, row)?;
-        self.finished.push(id);
+        self.after.finished.push(id);
         Ok(())
     }
 

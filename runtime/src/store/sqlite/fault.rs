@@ -29,3 +29,8 @@ pub(super) fn fault(act: &str, error: rusqlite::Error) -> Error {
     };
     Error::with_source(kind, format!("cannot {act}: {advice}"), error)
 }
+
+/// The error of every verb once the store is closed.
+pub(super) fn closed() -> Error {
+    Error::new(Kind::Unavailable, "the store is closed")
+}

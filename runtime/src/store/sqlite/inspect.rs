@@ -41,7 +41,7 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<TaskR
     if let Some(name) = &filter.name {
         add("name = ?", Box::new(name.clone()));
     }
-    if let Some(prefix) = &filter.payload_prefix {
+    if let Some(prefix) = filter.payload_prefix.as_ref().filter(|prefix| !prefix.is_empty()) {
         add("substr(payload, 1, length(?)) = ?", Box::new(prefix.clone()));
     }
     let (direction, beyond) = match filter.order {
@@ -55,7 +55,7 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<TaskR
     let sql = format!(
         "SELECT {COLUMNS} FROM delay_task WHERE {} ORDER BY seq {direction} LIMIT {}",
         conditions.join(" AND "),
-        filter.limit
+        i64::try_from(filter.limit).unwrap_or(i64::MAX)
     );
     (|| {
         let mut statement = connection.prepare_cached(&sql)?;
@@ -84,12 +84,13 @@ pub(super) fn counts(connection: &Connection) -> Result<Vec<Count>> {
     .map_err(|error| fault("count tasks", error))
 }
 
-pub(super) fn workers(connection: &Connection) -> Result<Vec<WorkerRecord>> {
-    const SQL: &str = "SELECT id, name, enlisted, lease_until, functions FROM delay_worker ORDER BY id";
+pub(super) fn workers(connection: &Connection, now: Timestamp) -> Result<Vec<WorkerRecord>> {
+    const SQL: &str = "SELECT id, name, enlisted, lease_until, functions FROM delay_worker
+        WHERE lease_until >= ?1 ORDER BY id";
     (|| {
         connection
             .prepare_cached(SQL)?
-            .query_map([], |row| {
+            .query_map([now.as_micros()], |row| {
                 let functions: String = row.get(4)?;
                 Ok(WorkerRecord {
                     id: WorkerId(row.get(0)?),

@@ -1,45 +1,60 @@
 //! Where a task's row is: a 63-bit key made from its id, so that no index on ids has to be written.
 //!
 //! The key is the id's millisecond (48 bits) and 15 bits of its counter: keys rise with ids, and ids of one process
-//! never share one. Two processes that add tasks in the same millisecond may, so an id has eight keys, its own and
-//! seven that its random bits choose; its row is at the first that was free.
+//! do not share one. Two processes that add tasks in the same millisecond may: then the later task is a stray. Its row
+//! is at the next free key, which the small table `delay_stray` remembers.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::task::TaskId;
+use crate::id::TaskId;
 
 const COUNT_BITS: u32 = 15;
 
-/// The keys at which the task's row may be, its own first.
-pub(super) fn keys(id: TaskId) -> impl Iterator<Item = i64> {
+/// The first free key after a taken one: at the end of its run of neighbours.
+const FREE: &str = "SELECT min(seq) + 1 FROM delay_task AS taken WHERE seq >= ?1
+    AND NOT EXISTS (SELECT 1 FROM delay_task AS next WHERE next.seq = taken.seq + 1)";
+
+/// The key at which the task's row is, unless it is a stray.
+pub(super) fn own_key(id: TaskId) -> i64 {
     let bits = u128::from_be_bytes(*id.as_bytes());
     let millis = (bits >> 80) as i64;
     // The counter has 12 bits above the variant and 8 below it; the lower 15 of them count.
     let count = (((bits >> 64) & 0xfff) << 8 | (bits >> 54) & 0xff) as i64;
-    let step = (bits as i64) | 1;
-    (0..8).map(move |probe: i64| {
-        let count = count.wrapping_add(probe.wrapping_mul(step)) & ((1 << COUNT_BITS) - 1);
-        (millis << COUNT_BITS) | count
-    })
-}
-
-/// The task's own key: where its row is, or would have been.
-pub(super) fn own_key(id: TaskId) -> i64 {
-    keys(id).next().unwrap_or_default()
+    (millis << COUNT_BITS) | (count & ((1 << COUNT_BITS) - 1))
 }
 
 /// The key of the task's row, if there is one.
 pub(super) fn find(connection: &Connection, id: TaskId) -> rusqlite::Result<Option<i64>> {
-    for key in keys(id) {
-        if at(connection, key)? == Some(id) {
-            return Ok(Some(key));
-        }
+    let own = own_key(id);
+    if at(connection, own)? == Some(id) {
+        return Ok(Some(own));
     }
-    Ok(None)
+    let stray: Option<i64> = connection
+        .prepare_cached("SELECT seq FROM delay_stray WHERE id = ?1")?
+        .query_row([id.as_bytes()], |row| row.get(0))
+        .optional()?;
+    match stray {
+        Some(key) if at(connection, key)? == Some(id) => Ok(Some(key)),
+        _ => Ok(None),
+    }
+}
+
+/// Whether any task is a stray: nearly always none is.
+pub(super) fn any_strays(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM delay_stray")?.exists([])
+}
+
+/// A key for a task whose own is another's.
+pub(super) fn stray_key(connection: &Connection, id: TaskId) -> rusqlite::Result<i64> {
+    let key = connection.prepare_cached(FREE)?.query_row([own_key(id)], |row| row.get(0))?;
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO delay_stray(id, seq) VALUES (?1, ?2)")?
+        .execute(params![id.as_bytes(), key])?;
+    Ok(key)
 }
 
 /// The task whose row has this key.
-pub(super) fn at(connection: &Connection, key: i64) -> rusqlite::Result<Option<TaskId>> {
+fn at(connection: &Connection, key: i64) -> rusqlite::Result<Option<TaskId>> {
     let found = connection
         .prepare_cached("SELECT id FROM delay_task WHERE seq = ?1")?
         .query_row([key], |row| row.get(0).map(TaskId::from_bytes));
@@ -58,17 +73,8 @@ mod tests {
     }
 
     #[test]
-    fn an_id_has_eight_different_keys_of_one_millisecond() {
-        let mut keys: Vec<_> = keys(TaskId::new()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        assert_eq!(keys.len(), 8);
-        assert_eq!(keys[0] >> COUNT_BITS, keys[7] >> COUNT_BITS);
-    }
-
-    #[test]
-    fn every_id_has_keys_even_one_that_is_all_ones() {
-        assert!(keys(TaskId::from_bytes([255; 16])).all(|key| key > 0));
+    fn every_id_has_a_key_even_one_that_is_all_ones() {
+        assert!(own_key(TaskId::from_bytes([255; 16])) > 0);
         assert_eq!(own_key(TaskId::from_bytes([0; 16])), 0);
     }
 }

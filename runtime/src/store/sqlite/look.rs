@@ -62,7 +62,8 @@ impl Inspect for SqliteLook {
     }
 
     fn workers(&self) -> Pending<'_, Vec<WorkerRecord>> {
-        self.readers.run(inspect::workers)
+        let now = crate::clock::Clock::System.now();
+        self.readers.run(move |connection| inspect::workers(connection, now))
     }
 }
 

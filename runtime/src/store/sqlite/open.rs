@@ -97,20 +97,31 @@ fn create_private(path: &Path) -> Result<()> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => {
-            let kind = match error.kind() {
-                std::io::ErrorKind::ReadOnlyFilesystem => Kind::ReadOnly,
-                std::io::ErrorKind::StorageFull => Kind::DiskFull,
-                _ => Kind::Unreadable,
-            };
-            let text =
-                format!("cannot make the store file {}: check its folder's permissions", path.display());
-            Err(Error::with_source(kind, text, error))
-        }
-    }
+    let made = options.open(path).map(drop).or_else(|error| match error.kind() {
+        // It is there: can it be written?
+        std::io::ErrorKind::AlreadyExists => std::fs::OpenOptions::new().append(true).open(path).map(drop),
+        _ => Err(error),
+    });
+    made.map_err(|error| {
+        let path = path.display();
+        let (kind, text) = match error.kind() {
+            std::io::ErrorKind::ReadOnlyFilesystem => (
+                Kind::ReadOnly,
+                format!("{path} is on a file system that is mounted read-only: use another place"),
+            ),
+            std::io::ErrorKind::PermissionDenied if std::fs::File::open(path.to_string()).is_ok() => {
+                (Kind::ReadOnly, format!("{path} may be read but not written: check its owner and mode"))
+            }
+            std::io::ErrorKind::StorageFull => {
+                (Kind::DiskFull, format!("cannot make the store file {path}: the disk is full: make room"))
+            }
+            _ => (
+                Kind::Unreadable,
+                format!("cannot open the store file {path}: check it and its folder's permissions"),
+            ),
+        };
+        Error::with_source(kind, text, error)
+    })
 }
 
 /// Whose database is it? Looked at before anything is written.

@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use super::fault::fault;
 use super::key;
 use super::session::Session;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::store::Pushed;
 use crate::task::{Task, TaskId, TaskState};
 use crate::time::Timestamp;
@@ -23,62 +23,59 @@ const NAME_HOLDER: &str = "SELECT id FROM delay_name WHERE queue = ?1 AND name =
 impl Session {
     pub(super) fn push(&mut self, tasks: &[Task]) -> Result<Vec<Pushed>> {
         let pushed = push(&self.connection, tasks, self.now)?;
-        self.wake = true;
+        self.after.wake = true;
         Ok(pushed)
     }
 }
 
-/// Adds tasks through any connection that is in a transaction, the user's own included.
+/// Adds tasks through any connection that is in a transaction, the user's own included. The same id twice is the same
+/// task: whoever did not hear the answer may ask again.
 pub(super) fn push(connection: &Connection, tasks: &[Task], now: Timestamp) -> Result<Vec<Pushed>> {
-    let act = |error| fault("add tasks", error);
-    let mut statement = connection.prepare_cached(INSERT).map_err(act)?;
-    let mut pushed = Vec::with_capacity(tasks.len());
-    for task in tasks {
-        pushed.push(match take_name(connection, task, now).map_err(act)? {
-            Some(taken) => Pushed::NameTaken(taken),
-            None => {
-                let is_in = insert(connection, &mut statement, task, now).map_err(act)?;
-                is_in.then_some(Pushed::Added).ok_or_else(crowded)?
+    (|| {
+        let mut insert = connection.prepare_cached(INSERT)?;
+        let mut strays = key::any_strays(connection)?;
+        let mut pushed = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            // Asked first only where it matters: the insert itself notices a task that is at its own key.
+            let is_known = (strays || task.name.is_some()) && key::find(connection, task.id)?.is_some();
+            if is_known {
+                pushed.push(Pushed::Added);
+                continue;
             }
-        });
-    }
-    Ok(pushed)
+            if let Some(holder) = take_name(connection, task, now)? {
+                pushed.push(Pushed::NameTaken(holder));
+                continue;
+            }
+            let added = add(&mut insert, key::own_key(task.id), task, now)?;
+            if !added && key::find(connection, task.id)?.is_none() {
+                add(&mut insert, key::stray_key(connection, task.id)?, task, now)?;
+                strays = true;
+            }
+            pushed.push(Pushed::Added);
+        }
+        Ok(pushed)
+    })()
+    .map_err(|error| fault("add tasks", error))
 }
 
-/// Adds one task at the first of its keys that is free. The same id twice is the same task: whoever did not hear the
-/// answer may ask again. `false` if other tasks have all its keys.
-fn insert(
-    connection: &Connection,
-    statement: &mut CachedStatement<'_>,
-    task: &Task,
-    now: Timestamp,
-) -> rusqlite::Result<bool> {
+/// Adds one row; `false` if there is one of this key.
+fn add(insert: &mut CachedStatement<'_>, key: i64, task: &Task, now: Timestamp) -> rusqlite::Result<bool> {
     let eta = task.due.eta(now);
     let state = if eta > now { TaskState::Scheduled } else { TaskState::Ready };
-    for key in key::keys(task.id) {
-        let added = statement.execute(params![
-            key,
-            task.id.as_bytes(),
-            state as i64,
-            task.priority,
-            eta.as_micros(),
-            now.as_micros(),
-            task.queue,
-            task.name,
-            task.tag,
-            task.options,
-            task.payload,
-        ])?;
-        if added == 1 || key::at(connection, key)? == Some(task.id) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Eight processes would have to add thousands of tasks each in one millisecond.
-fn crowded() -> Error {
-    Error::new(Kind::Unavailable, "too many tasks were added within one millisecond: add these again")
+    let added = insert.execute(params![
+        key,
+        task.id.as_bytes(),
+        state as i64,
+        task.priority,
+        eta.as_micros(),
+        now.as_micros(),
+        task.queue,
+        task.name,
+        task.tag,
+        task.options,
+        task.payload,
+    ])?;
+    Ok(added == 1)
 }
 
 /// The other task that has the name, if one does.

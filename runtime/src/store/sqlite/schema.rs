@@ -36,10 +36,15 @@ CREATE TABLE delay_task(
 -- The claim walks this one; the eta of a ready task has passed. No index holds finished tasks: writing one for each
 -- would cost more than the walk that removes them in time.
 CREATE INDEX delay_task_ready ON delay_task(queue, priority, eta) WHERE state = 0;
+-- Held tasks are looked for by workers that may be able to run them.
+CREATE INDEX delay_task_held ON delay_task(hold) WHERE state = 3;
 -- Promotion walks this one.
 CREATE INDEX delay_task_scheduled ON delay_task(eta) WHERE state = 1;
 -- Taking a dead worker's tasks back walks this one.
 CREATE INDEX delay_task_running ON delay_task(worker) WHERE state = 2;
+
+-- Tasks whose own key was another's when they were added; nearly always empty.
+CREATE TABLE delay_stray(id BLOB NOT NULL PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
 -- Names that are taken: by a pending task, or until the tombstone's time.
 CREATE TABLE delay_name(

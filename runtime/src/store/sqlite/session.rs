@@ -12,9 +12,22 @@ use super::fault::fault;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::signals::Signals;
-use crate::store::Retention;
+use crate::store::{Retention, WorkerId};
 use crate::task::TaskId;
 use crate::time::Timestamp;
+
+/// What is to happen once the transaction is committed, and not if it is rolled back.
+#[derive(Default)]
+pub(super) struct AfterCommit {
+    /// Tasks may have become claimable.
+    pub(super) wake: bool,
+    /// These tasks came to their end.
+    pub(super) finished: Vec<TaskId>,
+    /// These workers came.
+    pub(super) enlisted: Vec<WorkerId>,
+    /// These went, or are dead.
+    pub(super) gone: Vec<WorkerId>,
+}
 
 pub(super) struct Session {
     pub(super) connection: Connection,
@@ -26,9 +39,7 @@ pub(super) struct Session {
     pub(super) claims: usize,
     /// How far the pruner has come round the table.
     pub(super) hand: i64,
-    /// To be signalled after the commit.
-    pub(super) wake: bool,
-    pub(super) finished: Vec<TaskId>,
+    pub(super) after: AfterCommit,
     ballast: Ballast,
     clock: Clock,
     signals: Arc<Signals>,
@@ -45,8 +56,7 @@ impl Session {
             now: clock.now(),
             claims: 0,
             hand: i64::MIN,
-            wake: false,
-            finished: Vec::new(),
+            after: AfterCommit::default(),
             ballast: Ballast::new(&path),
             clock,
             signals,
@@ -78,13 +88,15 @@ impl Session {
             self.roll_back();
             return Err(error);
         }
-        if std::mem::take(&mut self.wake) {
+        if std::mem::take(&mut self.after.wake) {
             self.signals.wake();
         }
-        if !self.finished.is_empty() {
-            self.signals.finish(&self.finished);
-            self.finished.clear();
+        if !self.after.finished.is_empty() {
+            self.signals.finish(&self.after.finished);
+            self.after.finished.clear();
         }
+        self.after.enlisted.drain(..).for_each(|worker| self.alive.enlist(worker));
+        self.after.gone.drain(..).for_each(|worker| self.alive.retire(worker));
         Ok(())
     }
 
@@ -95,8 +107,7 @@ impl Session {
         {
             tracing::error!(error = error.chain(), "a transaction could not be rolled back");
         }
-        self.wake = false;
-        self.finished.clear();
+        self.after = AfterCommit::default();
     }
 
     fn run(&self, sql: &str, act: &str) -> Result<()> {
@@ -134,5 +145,13 @@ impl Session {
     /// Refuses new tasks while the disk is full.
     pub(super) fn check_room(&mut self) -> Result<()> {
         self.ballast.check()
+    }
+
+    /// Gives back what a transaction that did not fit has left in the journal.
+    pub(super) fn shrink_journal(&self) {
+        let shrunk = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = shrunk {
+            tracing::debug!(%error, "the journal could not be shrunk");
+        }
     }
 }

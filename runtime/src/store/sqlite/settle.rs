@@ -88,7 +88,7 @@ impl Session {
         if named {
             self.bury_name(id, row)?;
         }
-        self.finished.push(id);
+        self.after.finished.push(id);
         Ok(Settled::Applied)
     }
 
@@ -115,7 +115,7 @@ impl Session {
                 fence.row
             ])
             .map_err(|error| fault("put a task back", error))?;
-        self.wake |= changed > 0 && wait.state != TaskState::Held;
+        self.after.wake |= changed > 0 && wait.state != TaskState::Held;
         Ok(if changed == 0 { Settled::Stale } else { Settled::Applied })
     }
 

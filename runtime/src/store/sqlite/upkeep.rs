@@ -26,6 +26,9 @@ const PRUNE: &str = "DELETE FROM delay_task WHERE seq > ?1 AND seq <= ?2 AND exp
 /// The most looks per call: bounds how long the writer is kept from its work where there is little to remove.
 const LOOKS: usize = 8;
 
+const PRUNE_STRAYS: &str = "DELETE FROM delay_stray
+    WHERE NOT EXISTS (SELECT 1 FROM delay_task WHERE delay_task.seq = delay_stray.seq AND delay_task.id = delay_stray.id)";
+
 const PRUNE_NAMES: &str = "DELETE FROM delay_name
     WHERE (queue, name) IN (SELECT queue, name FROM delay_name WHERE until <= ?1 LIMIT ?2)";
 
@@ -35,7 +38,8 @@ impl Session {
         let (rescued, quarantined) = self.rescue(rules)?;
         let pruned = self.prune(rules.batch)?;
         self.prune_names(rules.batch)?;
-        self.wake |= promoted + rescued > 0;
+        self.prune_strays()?;
+        self.after.wake |= promoted + rescued > 0;
         let more = promoted.max(pruned) >= rules.batch as u64;
         Ok(Upkept { promoted, rescued, quarantined, pruned, more })
     }
@@ -107,6 +111,13 @@ impl Session {
         self.statement(LOOK)?
             .query_row(params![self.hand, batch as i64], |row| Ok((row.get(0)?, row.get(1)?)))
             .map_err(|error| fault("look for what was kept long enough", error))
+    }
+
+    fn prune_strays(&self) -> Result<()> {
+        self.statement(PRUNE_STRAYS)?
+            .execute([])
+            .map(drop)
+            .map_err(|error| fault("forget where removed tasks were", error))
     }
 
     fn prune_names(&self, batch: usize) -> Result<()> {

@@ -19,15 +19,17 @@ const GIVE_BACK: &str =
 
 impl Session {
     pub(super) fn enlist(&mut self, worker: &Enlist) -> Result<WorkerId> {
-        let lease = i64::try_from(worker.lease.as_micros()).unwrap_or(i64::MAX);
-        let (now, until) = (self.now.as_micros(), self.now.after(worker.lease).as_micros());
+        // A lease without end must leave room for the time that is added to it.
+        let lease = i64::try_from(worker.lease.as_micros()).unwrap_or(i64::MAX).min(i64::MAX / 4);
+        let now = self.now.as_micros();
+        let until = now + lease;
         let functions = worker.functions.join("\n");
         let id = self
             .statement(ENLIST)?
             .query_row(params![worker.name, now, lease, until, functions], |row| row.get(0))
             .map(WorkerId)
             .map_err(|error| fault("enlist a worker", error))?;
-        self.alive.enlist(id);
+        self.after.enlisted.push(id);
         Ok(id)
     }
 
@@ -45,7 +47,7 @@ impl Session {
             .execute([worker.0])
             .map_err(|error| fault("give tasks back", error))?;
         self.forget(worker)?;
-        self.wake |= given_back > 0;
+        self.after.wake |= given_back > 0;
         Ok(())
     }
 
@@ -54,7 +56,7 @@ impl Session {
         self.statement("DELETE FROM delay_worker WHERE id = ?1")?
             .execute([worker.0])
             .map_err(|error| fault("forget a worker", error))?;
-        self.alive.retire(worker);
+        self.after.gone.push(worker);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::fault::closed;
 use super::session::Session;
 use super::{Durability, SqliteOptions};
 use crate::error::{Error, Kind, Result};
@@ -74,10 +75,6 @@ where
     }
 }
 
-fn closed() -> Error {
-    Error::new(Kind::Unavailable, "the store is closed")
-}
-
 #[derive(Debug)]
 pub(super) struct Writer {
     work: Mutex<Option<Sender<Box<dyn Work>>>>,
@@ -133,6 +130,17 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    /// A store that is dropped has done what it was given, and has tidied up, when this returns.
+    fn drop(&mut self) {
+        drop(self.work.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(thread) = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            // A panic of the thread was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
 struct Loop {
     session: Session,
     durability: Durability,
@@ -159,7 +167,7 @@ impl Loop {
     fn commit(&mut self, group: &mut Vec<Box<dyn Work>>) {
         match self.transaction(group) {
             Ok(()) => group.drain(..).for_each(|work| work.answer(None)),
-            Err(error) if group.len() == 1 && !error.is_disk_full() => {
+            Err(error) if group.len() == 1 && !self.is_full(&error) => {
                 group.drain(..).for_each(|work| work.answer(Some(error.clone())));
             }
             Err(_) => {
@@ -172,10 +180,19 @@ impl Loop {
 
     fn commit_alone(&mut self, mut work: Box<dyn Work>) {
         let mut done = self.transaction(std::slice::from_mut(&mut work));
-        if done.as_ref().is_err_and(Error::is_disk_full) && self.session.drop_ballast() {
-            done = self.transaction(std::slice::from_mut(&mut work));
+        if done.as_ref().is_err_and(|error| self.is_full(error)) {
+            self.session.shrink_journal();
+            if self.session.drop_ballast() {
+                done = self.transaction(std::slice::from_mut(&mut work));
+                self.session.shrink_journal();
+            }
         }
         work.answer(done.err());
+    }
+
+    /// Whether SQLite itself has met a full disk; new tasks that are refused because of one say the same, without.
+    fn is_full(&self, error: &Error) -> bool {
+        error.is_disk_full() && std::error::Error::source(error).is_some()
     }
 
     fn transaction(&mut self, group: &mut [Box<dyn Work>]) -> Result<()> {
