@@ -108,8 +108,8 @@ fn attributes(item: &mut syn::Item) -> &mut Vec<Attribute> {
     match item {
         syn::Item::Fn(item) => &mut item.attrs,
         syn::Item::Static(item) => &mut item.attrs,
-        syn::Item::Use(item) => &mut item.attrs,
-        _ => panic!("the golden files hold functions, statics and imports"),
+        syn::Item::Struct(item) => &mut item.attrs,
+        _ => panic!("the golden files hold functions, statics and structs"),
     }
 }
 

@@ -32,13 +32,14 @@ pub(crate) async fn tend(
     let mut watch = ClockWatch::new(lease);
     // At once: after a crash, the tasks of the process before are waiting.
     let mut wait = Duration::ZERO;
+    let mut held = HeldWalk::default();
     loop {
         tokio::select! {
             () = stopper.quiescing() => return,
             () = tokio::time::sleep(wait) => {}
         }
         let rules = UpkeepRules { rescue: watch.look(), ..rules };
-        if let Err(error) = release_held(&*store, &executor).await {
+        if let Err(error) = held.step(&*store, &executor).await {
             tracing::error!(error = error.chain(), "held tasks could not be looked at; trying again");
         }
         wait = match store.upkeep(rules).await {
@@ -90,28 +91,30 @@ impl ClockWatch {
     }
 }
 
-/// Lets go of tasks that are held for want of a function, or of one that understands them, if this program has it.
-pub(crate) async fn release_held(store: &dyn Store, executor: &Executor) -> Result<usize> {
-    let mut filter = Filter { state: Some(TaskState::Held), limit: PAGE, ..Filter::default() };
-    let mut released = 0;
-    loop {
-        let page = store.list(filter.clone()).await?;
-        let Some(last) = page.last().map(|record| record.id) else {
-            if released > 0 {
-                tracing::info!(
-                    tasks = released,
-                    "held tasks can run again: this program has their functions"
-                );
-            }
-            return Ok(released);
-        };
-        filter.beyond = Some(last);
+/// Goes through the held tasks, a page at a time, and lets go of those that this program can run: held for want of a
+/// function, or of one that understands them.
+#[derive(Debug, Default)]
+pub(crate) struct HeldWalk {
+    beyond: Option<TaskId>,
+}
+
+impl HeldWalk {
+    /// Looks at the next page; `false` at the end, where it begins anew.
+    pub(crate) async fn step(&mut self, store: &dyn Store, executor: &Executor) -> Result<bool> {
+        let state = Some(TaskState::Held);
+        let page =
+            store.list(Filter { state, beyond: self.beyond, limit: PAGE, ..Filter::default() }).await?;
+        self.beyond = page.last().map(|record| record.id);
         let runnable: Vec<TaskId> =
             page.into_iter().filter(is_for_a_worker).filter_map(|record| runs(record, executor)).collect();
         if !runnable.is_empty() {
-            released += runnable.len();
+            tracing::info!(
+                tasks = runnable.len(),
+                "held tasks can run again: this program has their functions"
+            );
             store.act(Action::Release, runnable).await?;
         }
+        Ok(self.beyond.is_some())
     }
 }
 

@@ -18,7 +18,7 @@ use crate::enqueue::Enqueue;
 use crate::error::Result;
 use crate::executor::Executor;
 use crate::limits::Limits;
-use crate::maintenance;
+use crate::maintenance::HeldWalk;
 use crate::registry::{Function, Registry};
 use crate::retry::Retry;
 use crate::states::States;
@@ -121,7 +121,8 @@ impl Env {
         let store = self.client.store();
         store.beat(self.worker).await?;
         store.upkeep(UpkeepRules::default()).await?;
-        maintenance::release_held(&**store, &self.executor).await?;
+        let mut held = HeldWalk::default();
+        while held.step(&**store, &self.executor).await? {}
         let mut drained = Drained::default();
         let mut settle = Vec::new();
         loop {

@@ -36,3 +36,7 @@ impl ::delay::Function for Broken {
 ::core::compile_error! {
     "a stored value owns its data: use `String`, `Vec<…>` or the plain type here"
 }
+struct Shape;
+::core::compile_error! {
+    "`#[delay::func]` goes on a function, `async fn welcome(ctx: &Context, …)`, or on a `static` that holds a closure"
+}

@@ -2,3 +2,6 @@
 async fn broken(ctx: &Context, #[defualt] name: Option<&str>, count: u32) -> Result<(), MailError> {
     Ok(())
 }
+
+#[delay::func("shape")]
+struct Shape;

@@ -112,6 +112,7 @@ impl ActArgs {
         };
         match action {
             Action::Retry => format!("Retry {what}?"),
+            Action::Release => format!("Release {what}?"),
             Action::Cancel => format!("Cancel {what}?"),
             Action::Delete => format!("Delete {what} with all that is known of them?"),
         }
@@ -160,6 +161,7 @@ fn report(action: Action, work: Work, output: &Output) -> Result<(), Complaint> 
     let all = tasks.len();
     let (name, past) = match action {
         Action::Retry => ("retry", "retried"),
+        Action::Release => ("release", "released"),
         Action::Cancel => ("cancel", "cancelled"),
         Action::Delete => ("delete", "deleted"),
     };
@@ -199,6 +201,7 @@ fn told(acted: Acted, past: &str) -> String {
 fn advice(action: Action) -> &'static str {
     match action {
         Action::Retry => "only held, failed, cancelled and scheduled tasks can be retried",
+        Action::Release => "only held tasks can be released",
         Action::Cancel => "only ready, scheduled, held and running tasks can be cancelled",
         Action::Delete => "a running task can be deleted once it was cancelled",
     }

@@ -10,6 +10,7 @@ struct Default;
 struct Clone;
 struct IntoIterator;
 struct Duration;
+#[derive(::std::clone::Clone)]
 struct Pool;
 struct Handle;
 struct Function;
@@ -37,6 +38,7 @@ async fn a(
     #[default] _count: u32,
     #[default = 7] _other: u32,
     #[state] _db: &Pool,
+    #[state] _own: Pool,
     #[rest] _more: &[u64],
 ) -> ::std::result::Result<(), ::std::io::Error> {
     ::std::result::Result::Ok(())
