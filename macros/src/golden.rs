@@ -18,8 +18,8 @@ use crate::{expand, main_fn};
 const SUBMISSION: usize = 16;
 /// How many lines fewer the guard of the registration takes when the compiler has evaluated its condition.
 const CONDITION: usize = 3;
-/// What a function of two arguments may expand to, the function itself not counted. `Place`, of four fields, has six.
-const MOST: usize = 62;
+/// What a function of two arguments may expand to, the function itself not counted.
+const MOST: usize = 59;
 
 #[test]
 fn expansions_are_the_golden_ones() {
@@ -40,7 +40,7 @@ fn expansions_are_the_golden_ones() {
 }
 
 #[test]
-fn a_function_of_two_arguments_expands_to_about_a_page() {
+fn a_function_of_two_arguments_expands_to_less_than_sixty_lines() {
     let expanded = expand_file(&folder().join("two-arguments.rs"));
     let (_function, ours) = expanded.split_once("/// Queues calls").unwrap();
     let (ours, submitted) = ours.split_once("::delay::__private::inventory::submit!").unwrap();

@@ -63,6 +63,14 @@ pub struct Place {
     pub line: u32,
 }
 
+impl Place {
+    /// The place of an attribute, as the attribute writes it.
+    #[must_use]
+    pub const fn new(package: &'static str, version: &'static str, file: &'static str, line: u32) -> Self {
+        Self { package, version, file, line }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}, {}:{}", self.package, self.version, self.file, self.line)

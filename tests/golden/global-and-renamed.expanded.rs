@@ -30,12 +30,12 @@ impl crate::jobs::delay::Function for Ping {
         static REGISTRATION: crate::jobs::delay::__private::Registration = crate::jobs::delay::__private::Registration {
             function: "global:ping",
             aliases: &[],
-            place: crate::jobs::delay::__private::Place {
-                package: "app",
-                version: "0.1.0",
-                file: "src/mail.rs",
-                line: 12,
-            },
+            place: crate::jobs::delay::__private::Place::new(
+                "app",
+                "0.1.0",
+                "src/mail.rs",
+                12,
+            ),
             known_path: true,
             parameters: &["ctx2: u32", "arguments: u32"],
             states: &[],

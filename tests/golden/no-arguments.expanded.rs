@@ -27,12 +27,7 @@ impl ::delay::Function for Tidy {
         static REGISTRATION: ::delay::__private::Registration = ::delay::__private::Registration {
             function: "app/src/mail.rs:tidy",
             aliases: &[],
-            place: ::delay::__private::Place {
-                package: "app",
-                version: "0.1.0",
-                file: "src/mail.rs",
-                line: 12,
-            },
+            place: ::delay::__private::Place::new("app", "0.1.0", "src/mail.rs", 12),
             known_path: true,
             parameters: &[],
             states: &[],

@@ -32,12 +32,7 @@ impl ::delay::Function for Import {
         static REGISTRATION: ::delay::__private::Registration = ::delay::__private::Registration {
             function: "app/src/mail.rs:import",
             aliases: &[],
-            place: ::delay::__private::Place {
-                package: "app",
-                version: "0.1.0",
-                file: "src/mail.rs",
-                line: 12,
-            },
+            place: ::delay::__private::Place::new("app", "0.1.0", "src/mail.rs", 12),
             known_path: true,
             parameters: &["url: &str"],
             states: &[

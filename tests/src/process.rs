@@ -215,14 +215,32 @@ impl Process {
         self.child.wait().expect("its end")
     }
 
+    /// Sends a signal again and again, `pause` apart, until the process has ended.
+    ///
+    /// # Panics
+    /// If it does not end in time.
+    pub fn insist(&mut self, signal: Signal, pause: Duration) -> ExitStatus {
+        let end = Instant::now() + BOUND;
+        while Instant::now() < end {
+            self.signal(signal);
+            if self.has_ended_by(Instant::now() + pause) {
+                return self.child.wait().expect("its end");
+            }
+        }
+        panic!("process {} does not end", self.pid())
+    }
+
     /// Takes in what it tells until it has ended.
     fn drain(&mut self) {
-        let end = Instant::now() + BOUND;
+        assert!(self.has_ended_by(Instant::now() + BOUND), "process {} does not end", self.pid());
+    }
+
+    fn has_ended_by(&mut self, end: Instant) -> bool {
         loop {
             match self.events.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(event) => self.seen.push(event),
-                Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => panic!("process {} does not end", self.pid()),
+                Err(RecvTimeoutError::Disconnected) => return true,
+                Err(RecvTimeoutError::Timeout) => return false,
             }
         }
     }

@@ -65,7 +65,7 @@ suite! {
         a_second_connection_sees_what_was_added
         ids_that_differ_in_their_last_byte_are_different_tasks
         an_id_added_again_stays_one_task_though_its_neighbours_went
-        forty_thousand_ids_of_one_millisecond_can_all_be_added
+        more_ids_of_one_millisecond_than_a_counter_of_15_bits_can_all_be_added
     }
     claim {
         a_claim_carries_all_that_the_task_was_given
@@ -225,6 +225,7 @@ suite! {
         counts_are_per_queue_and_state
         an_empty_store_has_nothing_to_show
         ids_of_one_moment_are_listed_in_their_order_too
+        ids_of_one_moment_are_each_on_one_page_whatever_order_they_came_in
     }
     signals {
         an_added_task_is_signalled

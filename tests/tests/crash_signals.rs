@@ -94,15 +94,19 @@ async fn nothing_new_is_begun_during_a_drain() -> Result<()> {
     Ok(())
 }
 
+fn until_it_drains(process: &mut Process) {
+    process
+        .until("the drain", |what| matches!(what, What::Note { text } if text == "stopping").then_some(()));
+}
+
 #[tokio::test]
 async fn the_second_sigterm_ends_the_process_at_once() -> Result<()> {
     let place = Place::new();
     let (mut process, ids) = at_work(&place, &[Call::Endless], Work::default());
     process.signal(Signal::TERM);
-    process
-        .until("the drain", |what| matches!(what, What::Note { text } if text == "stopping").then_some(()));
-    process.signal(Signal::TERM);
-    let status = process.end();
+    until_it_drains(&mut process);
+    // Too soon after the first it would count as its echo.
+    let status = process.insist(Signal::TERM, Duration::from_secs(1));
     assert_eq!(status.code(), Some(128 + 15), "{status:?}");
     // What it ran is another worker's at once.
     let mut heir = Process::start(CRASH_WORKER, &Orders { work: Some(short_grace()), ..place.orders() });
@@ -112,5 +116,17 @@ async fn the_second_sigterm_ends_the_process_at_once() -> Result<()> {
     });
     heir.signal(Signal::TERM);
     assert!(heir.end().success());
+    Ok(())
+}
+
+/// Somebody who holds ctrl-c down.
+#[tokio::test]
+async fn signals_that_do_not_cease_end_the_process_too() -> Result<()> {
+    let place = Place::new();
+    let (mut process, _) = at_work(&place, &[Call::Endless], Work::default());
+    process.signal(Signal::INT);
+    until_it_drains(&mut process);
+    let status = process.insist(Signal::INT, Duration::from_millis(50));
+    assert_eq!(status.code(), Some(128 + 2), "{status:?}");
     Ok(())
 }

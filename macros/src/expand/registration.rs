@@ -87,7 +87,7 @@ fn attribute(delay: &TokenStream, origin: &Origin) -> TokenStream {
     let Origin { package, version, file, .. } = origin;
     let file = &file.file;
     let line = Literal::usize_unsuffixed(origin.line);
-    quote!(#delay::__private::Place { package: #package, version: #version, file: #file, line: #line })
+    quote!(#delay::__private::Place::new(#package, #version, #file, #line))
 }
 
 /// What was written, over the defaults.

@@ -44,9 +44,8 @@ impl Shutdown {
         loop {
             let signal = self.next().await;
             let now = Instant::now();
-            let echo = self.last.is_some_and(|last| now.duration_since(last) < ECHO);
-            self.last = Some(now);
-            if !echo {
+            if self.last.is_none_or(|last| now.duration_since(last) >= ECHO) {
+                self.last = Some(now);
                 return signal;
             }
         }

@@ -37,14 +37,14 @@ async fn queues_are_counted_by_state() -> Result<()> {
 }
 
 #[tokio::test]
-async fn workers_are_told_with_what_they_hold_and_whether_they_live() -> Result<()> {
+async fn workers_that_live_are_told_with_what_they_hold() -> Result<()> {
     let shop = Shop::open().await?;
     shop.fill().await?;
     // Its lease has run out before anybody can look.
     let silent = Enlist { name: "host-2/18".to_owned(), lease: Duration::ZERO, functions: Vec::new() };
     shop.client.store().enlist(silent).await?;
     let document = shop.delay(&["workers", "--json"]).json();
-    let [living, silent] = document["workers"].as_array().expect("there is a list").as_slice() else {
+    let [living] = document["workers"].as_array().expect("there is a list").as_slice() else {
         panic!("{document}");
     };
     assert_eq!(living["id"], shop.worker.0.to_string());
@@ -52,12 +52,11 @@ async fn workers_are_told_with_what_they_hold_and_whether_they_live() -> Result<
     assert_eq!((&living["alive"], &living["running"]), (&json!(true), &json!(1)));
     assert_eq!(living["functions"], json!([Welcome::id(), "elsewhere/src/a.rs:x"]));
     assert!(living["lease_until"].as_str() > living["enlisted"].as_str(), "{living}");
-    assert_eq!((&silent["alive"], &silent["running"]), (&json!(false), &json!(0)));
 
     let run = shop.delay(&["workers"]).expect(0);
     let rows = run.rows();
     assert_eq!(rows[0][1], "host-1/17");
-    assert!(rows[0].contains(&"ends") && rows[1].contains(&"ended"), "{run:?}");
+    assert!(rows.len() == 1 && rows[0].contains(&"ends"), "{run:?}");
     Ok(())
 }
 

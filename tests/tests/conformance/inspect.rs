@@ -47,14 +47,7 @@ pub(crate) async fn list_gives_whole_records_in_the_order_of_ids(f: Fixture) -> 
 pub(crate) async fn pages_show_each_task_once_in_both_directions(f: Fixture) -> Result<()> {
     let ids = fill(&f, 7).await?;
     for order in [Order::OldestFirst, Order::NewestFirst] {
-        let (mut seen, mut beyond) = (Vec::new(), None);
-        loop {
-            let page = listed(&f, Filter { order, beyond, limit: 3, ..ALL }).await?;
-            assert!(page.len() <= 3);
-            let Some(last) = page.last() else { break };
-            beyond = Some(*last);
-            seen.extend(page);
-        }
+        let mut seen = page_by_page(&f, order, 3).await?;
         if order == Order::NewestFirst {
             seen.reverse();
         }
@@ -147,21 +140,45 @@ pub(crate) async fn an_empty_store_has_nothing_to_show(f: Fixture) -> Result<()>
     Ok(())
 }
 
-pub(crate) async fn ids_of_one_moment_are_listed_in_their_order_too(f: Fixture) -> Result<()> {
+/// Ids that share all but their last byte: what two machines could make.
+fn ids_of_one_moment() -> Vec<TaskId> {
     let id = *TaskId::new().as_bytes();
-    let mut ids = Vec::new();
-    for i in 0..16 {
+    let ids = (0..16).map(|i| {
         let mut bytes = id;
         bytes[15] = i * 3;
-        ids.push(TaskId::from_bytes(bytes));
+        TaskId::from_bytes(bytes)
+    });
+    ids.collect()
+}
+
+async fn page_by_page(f: &Fixture, order: Order, limit: usize) -> Result<Vec<TaskId>> {
+    let (mut seen, mut beyond) = (Vec::new(), None);
+    loop {
+        let page = listed(f, Filter { order, beyond, limit, ..ALL }).await?;
+        assert!(page.len() <= limit);
+        let Some(last) = page.last() else { return Ok(seen) };
+        beyond = Some(*last);
+        seen.extend(page);
     }
+}
+
+pub(crate) async fn ids_of_one_moment_are_listed_in_their_order_too(f: Fixture) -> Result<()> {
+    let ids = ids_of_one_moment();
     f.store().push(ids.iter().map(|id| Task { id: *id, ..task() }).collect()).await?;
     assert_eq!(listed(&f, ALL).await?, ids);
-    let (mut seen, mut beyond) = (Vec::new(), None);
-    while let Some(id) = listed(&f, Filter { beyond, limit: 1, ..ALL }).await?.pop() {
-        seen.push(id);
-        beyond = Some(id);
+    assert_eq!(page_by_page(&f, Order::OldestFirst, 1).await?, ids);
+    Ok(())
+}
+
+pub(crate) async fn ids_of_one_moment_are_each_on_one_page_whatever_order_they_came_in(
+    f: Fixture,
+) -> Result<()> {
+    let ids = ids_of_one_moment();
+    f.store().push(ids.iter().rev().map(|id| Task { id: *id, ..task() }).collect()).await?;
+    for order in [Order::OldestFirst, Order::NewestFirst] {
+        let mut seen = page_by_page(&f, order, 3).await?;
+        seen.sort();
+        assert_eq!(seen, ids);
     }
-    assert_eq!(seen, ids);
     Ok(())
 }

@@ -230,9 +230,11 @@ pub(crate) async fn an_id_added_again_stays_one_task_though_its_neighbours_went(
 }
 
 /// As many as a process makes whose clock has been set back, until the clock has caught up.
-pub(crate) async fn forty_thousand_ids_of_one_millisecond_can_all_be_added(f: Fixture) -> Result<()> {
+pub(crate) async fn more_ids_of_one_millisecond_than_a_counter_of_15_bits_can_all_be_added(
+    f: Fixture,
+) -> Result<()> {
     let template = u128::from_be_bytes(*TaskId::new().as_bytes()) & !(0xfff << 64) & !(0xff << 54);
-    let ids = (0..40_000_u128).map(|count| {
+    let ids = (0..33_000_u128).map(|count| {
         let bits = template | (count >> 8) << 64 | (count & 0xff) << 54;
         TaskId::from_bytes(bits.to_be_bytes())
     });
@@ -240,6 +242,6 @@ pub(crate) async fn forty_thousand_ids_of_one_millisecond_can_all_be_added(f: Fi
     for batch in tasks.chunks(2000) {
         assert!(f.store().push(batch.to_vec()).await?.iter().all(|pushed| *pushed == Pushed::Added));
     }
-    assert_eq!(f.store().counts().await?[0].tasks, 40_000);
+    assert_eq!(f.store().counts().await?[0].tasks, 33_000);
     Ok(())
 }
