@@ -22,6 +22,9 @@
 //! it runs at least once, is retried by policy ([`Retry`], [`Failure`]), and no worker that lost its lease can write
 //! about it. For tests there is [`testing::Env`].
 
+// Much of the floors is for stores that outlive the process; without one it waits for its user.
+#![cfg_attr(not(feature = "sqlite"), allow(dead_code))]
+
 // The order is the rule: a file imports only what stands above it. A test keeps it.
 
 // Floor 0: words.

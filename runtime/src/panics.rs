@@ -92,11 +92,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_future_that_panics_after_a_wait_is_caught() {
-        let future = Box::pin(async {
+        let future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async {
             tokio::task::yield_now().await;
             panic!("late");
         });
-        let text = catch_future(future).await.map(|()| ()).unwrap_err();
+        let text = catch_future(future).await.expect_err("it panics");
         assert!(text.ends_with(": late"), "{text}");
     }
 }

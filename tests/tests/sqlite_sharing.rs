@@ -111,7 +111,7 @@ async fn two_connections_share_names_workers_and_tasks() -> Result<()> {
 
 #[test]
 fn threads_that_open_a_new_file_at_once_all_get_it() {
-    for _ in 0..10 {
+    for _ in 0..100 {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("jobs.db");
         let barrier = Barrier::new(16);
@@ -134,7 +134,7 @@ fn threads_that_open_a_new_file_at_once_all_get_it() {
 #[test]
 fn processes_that_open_a_new_file_at_once_all_get_it() {
     let folder = TempDir::new().expect("a folder");
-    for round in 0..5 {
+    for round in 0..10 {
         let url = format!("sqlite:{}", folder.path().join(format!("{round}.db")).display());
         let openers: Vec<_> = (0..8)
             .map(|_| {
