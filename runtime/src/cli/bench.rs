@@ -19,6 +19,7 @@ use crate::handler::{Attempt, Returned};
 use crate::registry::{Function, Options, Place, Registration, Registry};
 use crate::runtime::Runtime;
 
+#[cfg(feature = "sqlite")]
 mod floor;
 mod usage;
 
@@ -90,7 +91,7 @@ async fn bench(url: &str, args: &BenchArgs) -> crate::error::Result<Map<String, 
     for _ in 0..args.rounds.max(1) {
         if args.floor {
             let before = usage::cpu_seconds();
-            floor::round(url, args, &mut bare).await?;
+            floor_round(url, args, &mut bare).await?;
             bare.cpu_s += usage::cpu_seconds() - before;
             bare.rss_mb = bare.rss_mb.max(usage::peak_rss_mb());
         }
@@ -116,6 +117,17 @@ async fn bench(url: &str, args: &BenchArgs) -> crate::error::Result<Map<String, 
         bare.report("floor_", &mut report);
     }
     Ok(report)
+}
+
+/// The floor of this kind of store.
+async fn floor_round(url: &str, args: &BenchArgs, figures: &mut Figures) -> crate::error::Result<()> {
+    #[cfg(feature = "sqlite")]
+    if url.starts_with("sqlite:") {
+        return floor::round(url, args, figures).await;
+    }
+    let _ = (args, figures);
+    let text = format!("no floor is known for `{url}`: leave `--floor` out");
+    Err(Error::new(Kind::InvalidOption, text))
 }
 
 impl Figures {
