@@ -42,19 +42,22 @@ pub fn in_mount_namespace(name: &str, body: impl FnOnce()) {
 /// # Panics
 /// If it cannot.
 pub fn mount_tmpfs(at: &Path, options: &str) {
-    mount(&["-t", "tmpfs", "-o", options, "tmpfs"], at);
+    mount(options, at);
 }
 
-/// Changes the options of a mount.
+/// Changes the options of a tmpfs.
 ///
 /// # Panics
 /// If it cannot.
 pub fn remount(at: &Path, options: &str) {
-    mount(&["-o", &format!("remount,{options}")], at);
+    mount(&format!("remount,{options}"), at);
 }
 
-fn mount(arguments: &[&str], at: &Path) {
-    let status = Command::new("mount").args(arguments).arg(at).status().expect("`mount` of util-linux");
+fn mount(options: &str, at: &Path) {
+    let mut command = Command::new("mount");
+    // What is mounted is named when it is remounted, too: in a user namespace it cannot be looked up.
+    command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at);
+    let status = command.status().expect("`mount` of util-linux");
     assert!(status.success(), "cannot mount {}", at.display());
 }
 

@@ -163,11 +163,16 @@ impl Told {
     }
 
     /// All that can be seen of the store.
-    async fn seen(&self) -> String {
+    async fn seen(&mut self) -> String {
         let all = Filter { limit: 100, ..Filter::default() };
         let mut counts = self.store.counts().await.expect("counts");
         counts.sort_by(|a, b| (&a.queue, a.state).cmp(&(&b.queue, b.state)));
-        let tasks = self.store.list(all).await.expect("tasks");
+        let mut tasks = self.store.list(all).await.expect("tasks");
+        tasks.sort_by_key(|task| task.id);
+        // A task that was removed and added again begins a new life, which fences of the former one do not belong to.
+        let has_lived =
+            |fence: &Fence| tasks.iter().any(|task| task.id == fence.id && task.epoch >= fence.epoch);
+        self.fences.retain(has_lived);
         let workers = self.store.workers().await.expect("workers");
         format!("{tasks:#?}\n{counts:?}\n{workers:?}")
     }
@@ -176,12 +181,16 @@ impl Told {
 impl Given {
     fn task(self) -> Task {
         let Self { id: number, queue, name, due, priority } = self;
+        // No two tasks are equally urgent: which of them comes first is a store's own affair.
+        let priority = priority * IDS as i16 + number as i16;
         Task { id: id(number), queue: queue.into(), name: name.map(str::to_owned), due, priority, ..task() }
     }
 }
 
+/// Two ids of each moment: they differ in their last bits alone.
 fn id(number: usize) -> TaskId {
-    let bits = (1_500_000_000_000 + number as u128) << 80 | 0x7 << 76 | 0b10 << 62;
+    let (moment, which) = (number as u128 / 2, number as u128 % 2);
+    let bits = (1_500_000_000_000 + moment) << 80 | 0x7 << 76 | 0b10 << 62 | which;
     TaskId::from_bytes(bits.to_be_bytes())
 }
 
