@@ -25,7 +25,8 @@ pub(super) fn open(options: &SqliteOptions) -> Result<Connection> {
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     inspect(&connection, options)?;
     // A user's own database keeps its journal mode only if it is WAL already: group commit and readers need WAL.
-    let mode = switch_to_wal(&connection).map_err(|error| fault("switch the file to WAL mode", error).at(path))?;
+    let mode =
+        switch_to_wal(&connection).map_err(|error| fault("switch the file to WAL mode", error).at(path))?;
     if mode != "wal" {
         let text = format!(
             "{}: the file system does not support SQLite's WAL mode (it gave `{mode}`)",
@@ -55,13 +56,14 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     Ok(connection)
 }
 
-pub(super) /// SQLite does not wait for others by itself here: processes that open a new file at once would fail each other.
+/// SQLite does not wait for others by itself here: processes that open a new file at once would fail each other.
 fn switch_to_wal(connection: &Connection) -> rusqlite::Result<String> {
     let begin = std::time::Instant::now();
     loop {
         match connection.query_row("PRAGMA journal_mode = wal", [], |row| row.get(0)) {
             Err(error)
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && begin.elapsed() < BUSY =>
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                    && begin.elapsed() < BUSY =>
             {
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -70,7 +72,7 @@ fn switch_to_wal(connection: &Connection) -> rusqlite::Result<String> {
     }
 }
 
-fn check_library() -> Result<()> {
+pub(super) fn check_library() -> Result<()> {
     let version = rusqlite::version_number();
     if version >= OLDEST_SQLITE {
         return Ok(());
