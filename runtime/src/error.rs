@@ -20,7 +20,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///     Err(error) if error.is_already_added() => println!("it was queued before"),
 ///     other => other?,
 /// }
-/// # delay::Result::Ok(())
+/// # Ok::<(), delay::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);

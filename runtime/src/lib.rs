@@ -119,3 +119,8 @@ pub mod __private {
     pub use crate::states::State;
     pub use inventory;
 }
+
+/// The README's examples are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
