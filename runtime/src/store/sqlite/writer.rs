@@ -6,7 +6,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -151,6 +151,7 @@ struct Loop {
 impl Loop {
     fn run(mut self) {
         let mut group = Vec::new();
+        let mut glanced = Instant::now();
         loop {
             match self.receiver.recv_timeout(GLANCE) {
                 Ok(first) => {
@@ -158,8 +159,13 @@ impl Loop {
                     group.extend(self.receiver.try_iter().take(GROUP - 1));
                     self.commit(&mut group);
                 }
-                Err(RecvTimeoutError::Timeout) => self.session.glance(),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
+            }
+            // Under load, too: work of one's own is no reason to overlook that of others.
+            if glanced.elapsed() >= GLANCE {
+                self.session.glance();
+                glanced = Instant::now();
             }
         }
     }
