@@ -7,7 +7,7 @@
 //! Rules that each store keeps:
 //! - The store's clock decides what "now" is; callers hand in lengths of time, never times that they read themselves.
 //! - A claim raises the task's epoch. Every later write about the attempt carries its [`Fence`] and is refused unless
-//!   the task is still running under that very epoch (G2).
+//!   the task is still running under that very epoch (G2), at the worker that writes.
 //! - What a call has acknowledged is durable to the level that the store was opened with (G1).
 
 use std::fmt;

@@ -114,6 +114,7 @@ suite! {
         the_answers_of_a_turn_are_aligned_with_its_settlements
         a_turn_settles_before_it_claims
         a_settlement_of_an_unknown_task_is_refused
+        another_workers_attempt_cannot_be_settled
         an_epoch_that_was_never_claimed_is_refused
         a_waiting_task_cannot_be_settled_under_its_last_epoch
         a_large_turn_is_settled_whole

@@ -91,7 +91,7 @@ impl Store for MemoryStore {
         let settled = turn
             .settle
             .into_iter()
-            .map(|settlement| tables.settle(settlement, &self.retention, now))
+            .map(|settlement| tables.settle(turn.worker, settlement, &self.retention, now))
             .collect();
         let cancels = tables.honour_cancels(turn.worker, &self.retention, now);
         let mut claims = Vec::new();

@@ -24,6 +24,7 @@ mod key;
 #[cfg(feature = "cli")]
 mod look;
 mod open;
+mod place;
 mod push;
 mod readers;
 mod schema;

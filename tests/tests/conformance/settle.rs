@@ -205,9 +205,20 @@ pub(crate) async fn a_turn_settles_before_it_claims(f: Fixture) -> Result<()> {
 pub(crate) async fn a_settlement_of_an_unknown_task_is_refused(f: Fixture) -> Result<()> {
     f.push(task()).await?;
     let hand = Hand::enlist(f.store()).await?;
-    let fence = Fence { id: TaskId::new(), named: true, ..hand.claim_one().await?.fence };
+    let fence = Fence { id: TaskId::new(), row: -1, named: true, ..hand.claim_one().await?.fence };
     let settlement = Settlement { fence, transition: Transition::Succeed(None) };
     assert_eq!(hand.turn(vec![settlement], 0, Queues::All).await?.settled, [Settled::Stale]);
+    Ok(())
+}
+
+pub(crate) async fn another_workers_attempt_cannot_be_settled(f: Fixture) -> Result<()> {
+    let id = f.push(task()).await?;
+    let (owner, other) = (Hand::enlist(f.store()).await?, Hand::enlist(f.store()).await?);
+    let claim = owner.claim_one().await?;
+    assert_eq!(other.settle(&claim, Transition::Succeed(None)).await?, Settled::Stale);
+    assert_eq!(other.settle(&claim, Transition::Refund).await?, Settled::Stale);
+    assert_eq!(f.record(id).await?.state, TaskState::Running);
+    assert_eq!(owner.settle(&claim, Transition::Succeed(None)).await?, Settled::Applied);
     Ok(())
 }
 

@@ -138,12 +138,14 @@ impl Tables {
 
     pub(super) fn settle(
         &mut self,
+        worker: WorkerId,
         settlement: Settlement,
         retention: &Retention,
         now: Timestamp,
     ) -> Settled {
         let Settlement { fence, transition } = settlement;
-        let Some(row) = self.running(fence) else { return Settled::Stale };
+        let running = self.running(fence).filter(|row| row.record.worker == Some(worker));
+        let Some(row) = running else { return Settled::Stale };
         row.record.worker = None;
         row.started = false;
         self.apply(fence.id, transition, retention, now);

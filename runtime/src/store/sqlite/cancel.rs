@@ -3,19 +3,20 @@
 use rusqlite::params;
 
 use super::fault::fault;
+use super::inspect::{JOINS, STATE, read_state};
 use super::key;
 use super::session::Session;
+use super::settle::FORGET_RUN;
 use crate::error::Result;
 use crate::store::{Acted, Action, WorkerId};
 use crate::task::{TaskId, TaskState};
 
-const STATE: &str = "SELECT state, worker FROM delay_task WHERE seq = ?1";
+/// A finished task's epoch goes on from where it was.
+const REOPEN: &str = "INSERT INTO delay_run(seq, epoch, attempt, error) SELECT seq, epoch, 0, error FROM delay_done WHERE seq = ?1";
 
-const REVIVE: &str =
-    "UPDATE delay_task SET state = 0, eta = ?2, attempt = 0, crashes = 0, first_claim = NULL,
-    finished = NULL, expires = NULL, hold = NULL WHERE seq = ?1";
-
-const RELEASE: &str = "UPDATE delay_task SET state = 0, hold = NULL WHERE seq = ?1";
+/// Its attempts counted anew, and due now.
+const RENEW: &str = "INSERT INTO delay_run(seq, epoch, attempt, eta) VALUES (?1, 0, 0, ?2)
+    ON CONFLICT(seq) DO UPDATE SET attempt = 0, crashes = 0, first_claim = NULL, eta = excluded.eta";
 
 /// A name whose tombstone stands is the task's again; one that has gone to another task stays there.
 const REVIVE_NAME: &str = "INSERT INTO delay_name(queue, name, id)
@@ -23,7 +24,9 @@ const REVIVE_NAME: &str = "INSERT INTO delay_name(queue, name, id)
     ON CONFLICT(queue, name) DO UPDATE SET until = NULL WHERE id = excluded.id";
 
 const CANCEL: &str =
-    "UPDATE delay_task SET state = 6, finished = ?2, expires = ?3, error = ?4, hold = NULL WHERE seq = ?1";
+    "INSERT INTO delay_done(seq, state, epoch, attempt, crashes, finished, expires, eta, error)
+    SELECT task.seq, 6, coalesce(epoch, 0), coalesce(attempt, 0), coalesce(crashes, 0), ?2, ?3, run.eta, ?4
+    FROM delay_task AS task LEFT JOIN delay_run AS run ON run.seq = task.seq WHERE task.seq = ?1";
 
 /// A request to cancel that is honoured, or that a later word has overtaken.
 const FORGET: &str = "DELETE FROM delay_cancel WHERE id = ?1";
@@ -39,17 +42,20 @@ impl Session {
                 Action::Retry,
                 TaskState::Held | TaskState::Failed | TaskState::Cancelled | TaskState::Scheduled,
             ) => {
-                self.write(REVIVE, params![row, self.now.as_micros()])?;
+                self.leave(row, state)?;
+                self.write(REOPEN, [row])?;
+                self.write("DELETE FROM delay_done WHERE seq = ?1", [row])?;
+                self.write(RENEW, params![row, self.now.as_micros()])?;
                 self.write(REVIVE_NAME, [row])?;
                 self.write(FORGET, [id.as_bytes()])?;
-                self.after.wake = true;
+                self.make_ready(row)?;
             }
             (Action::Release, TaskState::Held) => {
-                self.write(RELEASE, [row])?;
-                self.after.wake = true;
+                self.leave(row, state)?;
+                self.make_ready(row)?;
             }
             (Action::Cancel, TaskState::Ready | TaskState::Scheduled | TaskState::Held) => {
-                self.cancel_waiting(id, row)?;
+                self.cancel_waiting(id, row, state)?;
             }
             (Action::Cancel, TaskState::Running) => {
                 self.write("INSERT OR IGNORE INTO delay_cancel VALUES (?1)", [id.as_bytes()])?;
@@ -58,6 +64,9 @@ impl Session {
             }
             (Action::Delete, state) if state != TaskState::Running => {
                 self.write(DELETE_NAME, params![id.as_bytes(), row])?;
+                self.leave(row, state)?;
+                self.write(FORGET_RUN, [row])?;
+                self.write("DELETE FROM delay_done WHERE seq = ?1", [row])?;
                 self.write("DELETE FROM delay_task WHERE seq = ?1", [row])?;
                 self.after.finished.push(id);
             }
@@ -80,7 +89,7 @@ impl Session {
                     running_here.extend((runner == Some(worker.0)).then_some(id));
                     continue;
                 }
-                Some((row, state, _)) if !state.is_finished() => self.cancel_waiting(id, row)?,
+                Some((row, state, _)) if !state.is_finished() => self.cancel_waiting(id, row, state)?,
                 _ => {}
             }
             self.write(FORGET, [id.as_bytes()])?;
@@ -88,9 +97,11 @@ impl Session {
         Ok(running_here)
     }
 
-    fn cancel_waiting(&mut self, id: TaskId, row: i64) -> Result<()> {
+    fn cancel_waiting(&mut self, id: TaskId, row: i64, state: TaskState) -> Result<()> {
         let expires = self.now.after(self.retention.cancelled).as_micros();
+        self.leave(row, state)?;
         self.write(CANCEL, params![row, self.now.as_micros(), expires, "cancelled before it ran"])?;
+        self.write(FORGET_RUN, [row])?;
         self.bury_name(id, row)?;
         self.after.finished.push(id);
         Ok(())
@@ -100,15 +111,11 @@ impl Session {
     fn look_up(&self, id: TaskId) -> Result<Option<(i64, TaskState, Option<i64>)>> {
         (|| {
             let Some(row) = key::find(&self.connection, id)? else { return Ok(None) };
-            let mut statement = self.connection.prepare_cached(STATE)?;
-            let (state, worker): (i64, _) =
-                statement.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(TaskState::from_code(state).map(|state| (row, state, worker)))
+            let sql = format!("SELECT {STATE}, worker FROM delay_task AS task {JOINS} WHERE task.seq = ?1");
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let (state, worker) = statement.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(Some((row, read_state(state)?, worker)))
         })()
         .map_err(|error| fault("look at a task", error))
-    }
-
-    fn write(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<()> {
-        self.statement(sql)?.execute(parameters).map(drop).map_err(|error| fault("change a task", error))
     }
 }

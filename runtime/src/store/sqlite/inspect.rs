@@ -10,12 +10,25 @@ use crate::store::{Count, Filter, Order, TaskRecord, WorkerId, WorkerRecord};
 use crate::task::{TaskId, TaskState};
 use crate::time::Timestamp;
 
-const COLUMNS: &str =
-    "id, queue, name, tag, state, priority, eta, attempt, epoch, crashes, created, finished, worker,
-    hold, error, options, payload, result";
+/// Where a task stands, told from the tables that [`JOINS`] adds.
+pub(super) const STATE: &str =
+    "CASE WHEN done.seq IS NOT NULL THEN done.state WHEN run.worker IS NOT NULL THEN 2
+    WHEN held.seq IS NOT NULL THEN 3 WHEN scheduled.seq IS NOT NULL THEN 1 ELSE 0 END";
+
+pub(super) const JOINS: &str = "LEFT JOIN delay_run AS run ON run.seq = task.seq
+    LEFT JOIN delay_done AS done ON done.seq = task.seq LEFT JOIN delay_held AS held ON held.seq = task.seq
+    LEFT JOIN delay_scheduled AS scheduled
+    ON scheduled.eta = coalesce(run.eta, task.eta) AND scheduled.seq = task.seq";
+
+const COLUMNS: &str = "id, queue, name, tag, priority, coalesce(done.eta, run.eta, task.eta),
+    coalesce(done.attempt, run.attempt, 0), coalesce(done.epoch, run.epoch, 0),
+    coalesce(done.crashes, run.crashes, 0), created, finished, worker, hold, coalesce(done.error, run.error),
+    options, payload, result";
 
 pub(super) fn get(connection: &Connection, ids: &[TaskId]) -> Result<Vec<Option<TaskRecord>>> {
-    let sql = format!("SELECT {COLUMNS} FROM delay_task WHERE seq = ?1 AND id = ?2");
+    let sql = format!(
+        "SELECT {STATE}, {COLUMNS} FROM delay_task AS task {JOINS} WHERE task.seq = ?1 AND task.id = ?2"
+    );
     let get = |id: &TaskId| {
         let Some(row) = key::find(connection, *id)? else { return Ok(None) };
         let mut statement = connection.prepare_cached(&sql)?;
@@ -24,11 +37,21 @@ pub(super) fn get(connection: &Connection, ids: &[TaskId]) -> Result<Vec<Option<
     ids.iter().map(get).collect::<rusqlite::Result<_>>().map_err(|error| fault("read tasks", error))
 }
 
+/// The table to walk for tasks of a state: the smallest that has them all, in the order of their keys.
+fn table_to_walk(state: Option<TaskState>) -> &'static str {
+    match state {
+        None | Some(TaskState::Ready) => "delay_task",
+        Some(TaskState::Scheduled) => "delay_scheduled",
+        Some(TaskState::Running) => "delay_run",
+        Some(TaskState::Held) => "delay_held",
+        Some(TaskState::Succeeded | TaskState::Failed | TaskState::Cancelled) => "delay_done",
+    }
+}
+
 pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<TaskRecord>> {
     let mut conditions = vec!["1".to_owned()];
     if let Some(state) = filter.state {
-        // Spelled out, not bound: only so can the index of the state be used.
-        conditions.push(format!("state = {}", state as i64));
+        conditions.push(format!("{STATE} = {}", state as i64));
     }
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
     let mut add = |condition: &str, value: Box<dyn ToSql>| {
@@ -45,15 +68,17 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<TaskR
         add("substr(payload, 1, length(?)) = ?", Box::new(prefix.clone()));
     }
     let (direction, beyond) = match filter.order {
-        Order::OldestFirst => ("ASC", "seq > ?"),
-        Order::NewestFirst => ("DESC", "seq < ?"),
+        Order::OldestFirst => ("ASC", "walked.seq > ?"),
+        Order::NewestFirst => ("DESC", "walked.seq < ?"),
     };
     if let Some(id) = filter.beyond {
         let row = key::find(connection, id).map_err(|error| fault("list tasks", error))?;
         add(beyond, Box::new(row.unwrap_or_else(|| key::own_key(id))));
     }
     let sql = format!(
-        "SELECT {COLUMNS} FROM delay_task WHERE {} ORDER BY seq {direction} LIMIT {}",
+        "SELECT {STATE}, {COLUMNS} FROM (SELECT seq FROM {}) AS walked CROSS JOIN delay_task AS task ON task.seq = walked.seq {JOINS}
+        WHERE {} ORDER BY walked.seq {direction} LIMIT {}",
+        table_to_walk(filter.state),
         conditions.join(" AND "),
         i64::try_from(filter.limit).unwrap_or(i64::MAX)
     );
@@ -67,8 +92,14 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<TaskR
 }
 
 pub(super) fn counts(connection: &Connection) -> Result<Vec<Count>> {
-    const SQL: &str =
-        "SELECT queue, state, count(*) FROM delay_task GROUP BY queue, state ORDER BY queue, state";
+    const SQL: &str = "
+        SELECT queue, 0, count(*) FROM delay_ready GROUP BY queue UNION ALL
+        SELECT queue, 1, count(*) FROM delay_scheduled JOIN delay_task USING (seq) GROUP BY queue UNION ALL
+        SELECT queue, 2, count(*) FROM delay_run JOIN delay_task USING (seq) WHERE worker IS NOT NULL
+        GROUP BY queue UNION ALL
+        SELECT queue, 3, count(*) FROM delay_held JOIN delay_task USING (seq) GROUP BY queue UNION ALL
+        SELECT queue, state, count(*) FROM delay_done JOIN delay_task USING (seq) GROUP BY queue, state
+        ORDER BY 1, 2";
     (|| {
         connection
             .prepare_cached(SQL)?
@@ -108,11 +139,11 @@ pub(super) fn workers(connection: &Connection, now: Timestamp) -> Result<Vec<Wor
 fn read_record(row: &Row<'_>) -> rusqlite::Result<TaskRecord> {
     let hold: Option<i64> = row.get(13)?;
     Ok(TaskRecord {
-        id: TaskId::from_bytes(row.get(0)?),
-        queue: row.get(1)?,
-        name: row.get(2)?,
-        tag: row.get(3)?,
-        state: read_state(row.get(4)?)?,
+        state: read_state(row.get(0)?)?,
+        id: TaskId::from_bytes(row.get(1)?),
+        queue: row.get(2)?,
+        name: row.get(3)?,
+        tag: row.get(4)?,
         priority: row.get(5)?,
         eta: Timestamp::from_micros(row.get(6)?),
         attempt: row.get(7)?,
@@ -129,6 +160,6 @@ fn read_record(row: &Row<'_>) -> rusqlite::Result<TaskRecord> {
     })
 }
 
-fn read_state(code: i64) -> rusqlite::Result<TaskState> {
-    TaskState::from_code(code).ok_or(rusqlite::Error::IntegralValueOutOfRange(4, code))
+pub(super) fn read_state(code: i64) -> rusqlite::Result<TaskState> {
+    TaskState::from_code(code).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, code))
 }

@@ -7,12 +7,16 @@ use super::key;
 use super::session::Session;
 use crate::error::Result;
 use crate::store::Pushed;
-use crate::task::{Task, TaskId, TaskState};
+use crate::task::{Task, TaskId};
 use crate::time::Timestamp;
 
 const INSERT: &str =
-    "INSERT INTO delay_task(seq, id, state, priority, eta, created, queue, name, tag, options, payload)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT(seq) DO NOTHING";
+    "INSERT INTO delay_task(seq, id, priority, eta, created, queue, name, tag, options, payload)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT(seq) DO NOTHING";
+
+const READY: &str = "INSERT INTO delay_ready(queue, priority, eta, seq) VALUES (?1, ?2, ?3, ?4)";
+
+const SCHEDULE: &str = "INSERT INTO delay_scheduled(eta, seq) VALUES (?1, ?2)";
 
 /// Takes a name, unless a pending task has it or its tombstone still stands.
 const TAKE_NAME: &str = "INSERT INTO delay_name(queue, name, id) VALUES (?1, ?2, ?3)
@@ -32,7 +36,12 @@ impl Session {
 /// task: whoever did not hear the answer may ask again.
 pub(super) fn push(connection: &Connection, tasks: &[Task], now: Timestamp) -> Result<Vec<Pushed>> {
     (|| {
-        let mut insert = connection.prepare_cached(INSERT)?;
+        let mut adder = Adder {
+            connection,
+            now,
+            insert: connection.prepare_cached(INSERT)?,
+            ready: connection.prepare_cached(READY)?,
+        };
         let mut strays = key::any_strays(connection)?;
         let mut pushed = Vec::with_capacity(tasks.len());
         for task in tasks {
@@ -46,9 +55,9 @@ pub(super) fn push(connection: &Connection, tasks: &[Task], now: Timestamp) -> R
                 pushed.push(Pushed::NameTaken(holder));
                 continue;
             }
-            let added = add(&mut insert, key::own_key(task.id), task, now)?;
+            let added = adder.add(key::own_key(task.id), task)?;
             if !added && key::find(connection, task.id)?.is_none() {
-                add(&mut insert, key::stray_key(connection, task.id)?, task, now)?;
+                adder.add(key::stray_key(connection, task.id)?, task)?;
                 strays = true;
             }
             pushed.push(Pushed::Added);
@@ -58,24 +67,40 @@ pub(super) fn push(connection: &Connection, tasks: &[Task], now: Timestamp) -> R
     .map_err(|error| fault("add tasks", error))
 }
 
-/// Adds one row; `false` if there is one of this key.
-fn add(insert: &mut CachedStatement<'_>, key: i64, task: &Task, now: Timestamp) -> rusqlite::Result<bool> {
-    let eta = task.due.eta(now);
-    let state = if eta > now { TaskState::Scheduled } else { TaskState::Ready };
-    let added = insert.execute(params![
-        key,
-        task.id.as_bytes(),
-        state as i64,
-        task.priority,
-        eta.as_micros(),
-        now.as_micros(),
-        task.queue,
-        task.name,
-        task.tag,
-        task.options,
-        task.payload,
-    ])?;
-    Ok(added == 1)
+struct Adder<'a> {
+    connection: &'a Connection,
+    now: Timestamp,
+    insert: CachedStatement<'a>,
+    ready: CachedStatement<'a>,
+}
+
+impl Adder<'_> {
+    /// Writes what the task is and where it stands; `false`, and nothing, if there is a task of this key.
+    fn add(&mut self, key: i64, task: &Task) -> rusqlite::Result<bool> {
+        let due = task.due.eta(self.now);
+        let eta = due.as_micros();
+        let added = self.insert.execute(params![
+            key,
+            task.id.as_bytes(),
+            task.priority,
+            eta,
+            self.now.as_micros(),
+            task.queue,
+            task.name,
+            task.tag,
+            task.options,
+            task.payload,
+        ])?;
+        if added == 0 {
+            return Ok(false);
+        }
+        if due > self.now {
+            self.connection.prepare_cached(SCHEDULE)?.execute(params![eta, key])?;
+        } else {
+            self.ready.execute(params![task.queue, task.priority, eta, key])?;
+        }
+        Ok(true)
+    }
 }
 
 /// The other task that has the name, if one does.

@@ -8,40 +8,68 @@ use crate::error::{Error, Kind, Result};
 
 /// One script per version; a database at version `n` has had the first `n`. Never edit one that was released.
 const MIGRATIONS: &[&str] = &["
--- Clustered by time: seq is made from the id (see key.rs), so adding appends, and rows of one batch are neighbours.
+-- What a task is: written once. Where it stands is in one of the tables below, so that a change of its state moves a
+-- few bytes and never its payload. Clustered by time: seq is made from the id (see key.rs), so adding appends, and rows
+-- of one batch are neighbours.
 CREATE TABLE delay_task(
   seq INTEGER PRIMARY KEY,
   id BLOB NOT NULL,
-  state INTEGER NOT NULL,              -- TaskState
   priority INTEGER NOT NULL,
-  attempt INTEGER NOT NULL DEFAULT 0,
-  epoch INTEGER NOT NULL DEFAULT 0,
-  crashes INTEGER NOT NULL DEFAULT 0,
-  worker INTEGER,                      -- who runs it
-  started INTEGER NOT NULL DEFAULT 0,  -- 1: a task with crashes has begun under this worker
-  hold INTEGER,                        -- why it is held
   eta INTEGER NOT NULL,                -- times are microseconds since 1970 UTC
   created INTEGER NOT NULL,
-  first_claim INTEGER,
-  finished INTEGER,
-  expires INTEGER,
   queue TEXT NOT NULL,
   name TEXT,
   tag TEXT,
   options BLOB,
-  payload BLOB NOT NULL,
+  payload BLOB NOT NULL
+) STRICT;
+
+-- Where a task stands. It has a row in exactly one of: ready, scheduled, held, done, and run with a worker.
+-- The claim walks this one; the eta of a ready task has passed.
+CREATE TABLE delay_ready(
+  queue TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  eta INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY(queue, priority, eta, seq)
+) STRICT, WITHOUT ROWID;
+-- Promotion walks this one.
+CREATE TABLE delay_scheduled(
+  eta INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY(eta, seq)
+) STRICT, WITHOUT ROWID;
+-- Workers look here for what they may be able to run.
+CREATE TABLE delay_held(
+  seq INTEGER PRIMARY KEY,
+  hold INTEGER NOT NULL                -- why
+) STRICT;
+-- From a task's first claim to its end: what is known of its attempts. A table of what runs and what was retried, not
+-- of all tasks, so taking a dead worker's back can walk it.
+CREATE TABLE delay_run(
+  seq INTEGER PRIMARY KEY,
+  worker INTEGER,                      -- who runs it; null while it waits
+  epoch INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  crashes INTEGER NOT NULL DEFAULT 0,
+  started INTEGER NOT NULL DEFAULT 0,  -- 1: a task with crashes has begun under this worker
+  first_claim INTEGER,
+  eta INTEGER,                         -- null: the task's own
+  error TEXT
+) STRICT;
+-- No index on expires: writing one for each task would cost more than the walk that removes them in time.
+CREATE TABLE delay_done(
+  seq INTEGER PRIMARY KEY,
+  state INTEGER NOT NULL,              -- TaskState
+  epoch INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  crashes INTEGER NOT NULL,
+  finished INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  eta INTEGER,
   error TEXT,
   result BLOB
 ) STRICT;
--- The claim walks this one; the eta of a ready task has passed. No index holds finished tasks: writing one for each
--- would cost more than the walk that removes them in time.
-CREATE INDEX delay_task_ready ON delay_task(queue, priority, eta) WHERE state = 0;
--- Held tasks are looked for by workers that may be able to run them.
-CREATE INDEX delay_task_held ON delay_task(hold) WHERE state = 3;
--- Promotion walks this one.
-CREATE INDEX delay_task_scheduled ON delay_task(eta) WHERE state = 1;
--- Taking a dead worker's tasks back walks this one.
-CREATE INDEX delay_task_running ON delay_task(worker) WHERE state = 2;
 
 -- Tasks whose own key was another's when they were added; nearly always empty.
 CREATE TABLE delay_stray(id BLOB NOT NULL PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;

@@ -1,74 +1,85 @@
-//! Ending attempts. Every statement is fenced: it changes nothing unless the task is still running under the epoch.
+//! Ending attempts. Every statement is fenced: it changes nothing unless the worker still runs the task
+//! under the epoch. A row's key may be used again after its task has gone, a worker's number never, so that a fence of
+//! another task that was at the same key cannot hold.
+
+use std::time::Duration;
 
 use rusqlite::params;
 
 use super::fault::fault;
 use super::session::Session;
 use crate::error::Result;
-use crate::outcome::Transition;
-use crate::store::{Fence, Settled, Settlement};
+use crate::outcome::{Hold, Transition};
+use crate::store::{Fence, Settled, Settlement, WorkerId};
 use crate::task::{TaskId, TaskState};
 
+/// What is known of the attempts goes along; nothing happens unless the fence holds.
 const FINISH: &str =
-    "UPDATE delay_task SET state = ?3, finished = ?4, expires = ?5, error = coalesce(?6, error),
-    result = ?7, worker = NULL, started = 0 WHERE seq = ?8 AND id = ?1 AND epoch = ?2 AND state = 2";
+    "INSERT INTO delay_done(seq, state, epoch, attempt, crashes, finished, expires, eta, error, result)
+    SELECT seq, ?4, epoch, attempt, crashes, ?5, ?6, eta, coalesce(?7, error), ?8
+    FROM delay_run WHERE seq = ?1 AND epoch = ?2 AND worker = ?3";
 
-const WAIT: &str =
-    "UPDATE delay_task SET state = ?3, eta = coalesce(?4, eta), attempt = max(0, attempt - ?5),
-    error = coalesce(?6, error), hold = ?7, worker = NULL, started = 0
-    WHERE seq = ?8 AND id = ?1 AND epoch = ?2 AND state = 2";
+const WAIT: &str = "UPDATE delay_run SET worker = NULL, started = 0, eta = coalesce(?4, eta),
+    attempt = max(0, attempt - ?5), error = coalesce(?6, error) WHERE seq = ?1 AND epoch = ?2 AND worker = ?3";
+
+/// What is not running and does not wait has no attempts to come.
+pub(super) const FORGET_RUN: &str = "DELETE FROM delay_run WHERE seq = ?1";
 
 const BURY_NAME: &str = "UPDATE delay_name SET until = ?2 WHERE id = ?1
     AND (queue, name) = (SELECT queue, name FROM delay_task WHERE seq = ?3)";
 
-const START: &str =
-    "UPDATE delay_task SET started = 1 WHERE seq = ?3 AND id = ?1 AND epoch = ?2 AND state = 2";
+const START: &str = "UPDATE delay_run SET started = 1 WHERE seq = ?1 AND epoch = ?2 AND worker IS NOT NULL";
 
 /// What a settlement does to a task that will run again.
 struct Wait<'a> {
-    state: TaskState,
-    eta: Option<i64>,
+    place: Place,
     give_back: u32,
     error: Option<&'a str>,
-    hold: Option<i64>,
+}
+
+/// Where it waits.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Where it was in the queue.
+    AsBefore,
+    /// Due after this.
+    After(Duration),
+    Held(Hold),
 }
 
 impl Session {
-    pub(super) fn settle(&mut self, settlements: &[Settlement]) -> Result<Vec<Settled>> {
-        settlements.iter().map(|settlement| self.settle_one(settlement)).collect()
+    pub(super) fn settle(&mut self, worker: WorkerId, settlements: &[Settlement]) -> Result<Vec<Settled>> {
+        settlements.iter().map(|settlement| self.settle_one(worker, settlement)).collect()
     }
 
-    fn settle_one(&mut self, settlement: &Settlement) -> Result<Settled> {
-        let fence = settlement.fence;
-        let due = |wait| Some(self.now.after(wait).as_micros());
-        let waiting =
-            |wait: std::time::Duration| if wait.is_zero() { TaskState::Ready } else { TaskState::Scheduled };
-        let plain = Wait { state: TaskState::Ready, eta: None, give_back: 1, error: None, hold: None };
+    fn settle_one(&mut self, worker: WorkerId, settlement: &Settlement) -> Result<Settled> {
+        let plain = Wait { place: Place::AsBefore, give_back: 1, error: None };
         let wait = match &settlement.transition {
             Transition::Succeed(kept) => {
                 let value = kept.as_ref().map(|kept| kept.value.as_slice());
-                return self.finish(settlement, TaskState::Succeeded, None, value);
+                return self.finish(worker, settlement, TaskState::Succeeded, None, value);
             }
             Transition::Fail { error } => {
-                return self.finish(settlement, TaskState::Failed, Some(error), None);
+                return self.finish(worker, settlement, TaskState::Failed, Some(error), None);
             }
             Transition::Cancel { reason } => {
-                return self.finish(settlement, TaskState::Cancelled, Some(reason), None);
+                return self.finish(worker, settlement, TaskState::Cancelled, Some(reason), None);
             }
             Transition::Retry { wait, error } => {
-                Wait { state: waiting(*wait), eta: due(*wait), give_back: 0, error: Some(error), hold: None }
+                Wait { place: Place::After(*wait), give_back: 0, error: Some(error) }
             }
-            Transition::Snooze { wait } => Wait { state: waiting(*wait), eta: due(*wait), ..plain },
+            Transition::Snooze { wait } => Wait { place: Place::After(*wait), ..plain },
             Transition::Refund => plain,
             Transition::Hold { hold, error } => {
-                Wait { state: TaskState::Held, error: Some(error), hold: Some(*hold as i64), ..plain }
+                Wait { place: Place::Held(*hold), error: Some(error), ..plain }
             }
         };
-        self.wait(fence, &wait)
+        self.wait(worker, settlement.fence, &wait)
     }
 
     fn finish(
         &mut self,
+        worker: WorkerId,
         settlement: &Settlement,
         state: TaskState,
         error: Option<&str>,
@@ -78,13 +89,14 @@ impl Session {
         let keep = self.retention.keep(&settlement.transition).unwrap_or_default();
         let now = self.now.as_micros();
         let expires = self.now.after(keep).as_micros();
-        let changed = self
+        let finished = self
             .statement(FINISH)?
-            .execute(params![id.as_bytes(), epoch, state as i64, now, expires, error, value, row])
+            .execute(params![row, epoch, worker.0, state as i64, now, expires, error, value])
             .map_err(|error| fault("finish a task", error))?;
-        if changed == 0 {
+        if finished == 0 {
             return Ok(Settled::Stale);
         }
+        self.write(FORGET_RUN, [row])?;
         if named {
             self.bury_name(id, row)?;
         }
@@ -101,22 +113,24 @@ impl Session {
             .map_err(|error| fault("keep a task's name", error))
     }
 
-    fn wait(&mut self, fence: Fence, wait: &Wait<'_>) -> Result<Settled> {
+    fn wait(&mut self, worker: WorkerId, fence: Fence, wait: &Wait<'_>) -> Result<Settled> {
+        let eta = match wait.place {
+            Place::After(wait) => Some(self.now.after(wait).as_micros()),
+            Place::AsBefore | Place::Held(_) => None,
+        };
         let changed = self
             .statement(WAIT)?
-            .execute(params![
-                fence.id.as_bytes(),
-                fence.epoch,
-                wait.state as i64,
-                wait.eta,
-                wait.give_back,
-                wait.error,
-                wait.hold,
-                fence.row
-            ])
+            .execute(params![fence.row, fence.epoch, worker.0, eta, wait.give_back, wait.error])
             .map_err(|error| fault("put a task back", error))?;
-        self.after.wake |= changed > 0 && wait.state != TaskState::Held;
-        Ok(if changed == 0 { Settled::Stale } else { Settled::Applied })
+        if changed == 0 {
+            return Ok(Settled::Stale);
+        }
+        match (wait.place, eta) {
+            (Place::Held(hold), _) => self.hold(fence.row, hold)?,
+            (Place::After(wait), Some(eta)) if !wait.is_zero() => self.schedule(fence.row, eta)?,
+            _ => self.make_ready(fence.row)?,
+        }
+        Ok(Settled::Applied)
     }
 
     /// Notes that attempts begin.
@@ -126,7 +140,7 @@ impl Session {
             .iter()
             .map(|fence| {
                 let changed = statement
-                    .execute(params![fence.id.as_bytes(), fence.epoch, fence.row])
+                    .execute(params![fence.row, fence.epoch])
                     .map_err(|error| fault("note a start", error))?;
                 Ok(if changed == 0 { Settled::Stale } else { Settled::Applied })
             })

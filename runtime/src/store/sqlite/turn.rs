@@ -12,29 +12,30 @@ use crate::store::{Claim, Fence, Queues, Turn, Turned, WorkerId, stale_lease};
 use crate::task::TaskId;
 use crate::time::Timestamp;
 
-/// A loose scan: one seek in the ready index per queue that has ready tasks.
+/// A loose scan: one seek per queue that has ready tasks.
 const READY_QUEUES: &str = "WITH RECURSIVE open(queue) AS (
-        SELECT (SELECT min(queue) FROM delay_task WHERE state = 0)
+        SELECT (SELECT min(queue) FROM delay_ready)
         UNION ALL
-        SELECT (SELECT min(queue) FROM delay_task WHERE state = 0 AND queue > open.queue) FROM open
+        SELECT (SELECT min(queue) FROM delay_ready WHERE queue > open.queue) FROM open
         WHERE open.queue IS NOT NULL)
     SELECT queue FROM open WHERE queue IS NOT NULL";
 
-/// Walks `delay_task_ready`. Reading first and then writing row by row is a fifth faster than `UPDATE … RETURNING`,
-/// which keeps a copy of all that it returns; the transaction holds the write lock, so nothing comes between.
-const READY: &str =
-    "SELECT seq, id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload
-    FROM delay_task WHERE state = 0 AND queue = ?1 ORDER BY priority, eta, seq LIMIT ?2";
+/// The next of a queue, in the order of `delay_ready`.
+const NEXT: &str =
+    "SELECT ready.seq, ready.priority, ready.eta, id, name, options, payload, epoch, attempt, crashes, first_claim
+    FROM delay_ready AS ready CROSS JOIN delay_task AS task ON task.seq = ready.seq
+    LEFT JOIN delay_run AS run ON run.seq = ready.seq
+    WHERE ready.queue = ?1 ORDER BY ready.priority, ready.eta, ready.seq LIMIT ?2";
 
-const CLAIM: &str =
-    "UPDATE delay_task SET state = 2, worker = ?2, started = 0, hold = NULL, attempt = ?3, epoch = ?4,
-    first_claim = coalesce(first_claim, ?5) WHERE seq = ?1";
+/// All of a queue up to a place in its order; the transaction holds the write lock, so they are those that were read.
+const CLAIM: &str = "INSERT INTO delay_run(seq, worker, epoch, attempt, first_claim)
+    SELECT seq, ?5, 1, 1, ?6 FROM delay_ready WHERE queue = ?1 AND (priority, eta, seq) <= (?2, ?3, ?4)
+    ON CONFLICT(seq) DO UPDATE SET worker = excluded.worker, epoch = epoch + 1, attempt = attempt + 1, started = 0,
+    first_claim = coalesce(first_claim, excluded.first_claim)";
 
-/// Walks `delay_task_scheduled`.
-const PROMOTE: &str = "UPDATE delay_task SET state = 0
-    WHERE seq IN (SELECT seq FROM delay_task WHERE state = 1 AND eta <= ?1 ORDER BY eta LIMIT ?2)";
+const LEAVE: &str = "DELETE FROM delay_ready WHERE queue = ?1 AND (priority, eta, seq) <= (?2, ?3, ?4)";
 
-const NEXT_DUE: &str = "SELECT min(eta) FROM delay_task WHERE state = 1";
+const NEXT_DUE: &str = "SELECT min(eta) FROM delay_scheduled";
 
 /// More due tasks than this wait for the next turn.
 const PROMOTED_PER_TURN: usize = 10_000;
@@ -44,7 +45,7 @@ impl Session {
         if !self.is_enlisted(turn.worker)? {
             return Err(stale_lease());
         }
-        let settled = self.settle(&turn.settle)?;
+        let settled = self.settle(turn.worker, &turn.settle)?;
         let cancels = self.honour_cancels(turn.worker)?;
         let mut next = self.next_due()?;
         let mut claims = Vec::new();
@@ -74,15 +75,6 @@ impl Session {
         Ok(eta.map(|eta| Timestamp::from_micros(eta).since(self.now)))
     }
 
-    /// Makes due tasks ready.
-    pub(super) fn promote(&mut self, limit: usize) -> Result<u64> {
-        let promoted = self
-            .statement(PROMOTE)?
-            .execute(params![self.now.as_micros(), limit as i64])
-            .map_err(|error| fault("bring due tasks forward", error))?;
-        Ok(promoted as u64)
-    }
-
     fn claim(&mut self, worker: WorkerId, want: usize, queues: &Queues) -> Result<Vec<Claim>> {
         let open = match queues {
             Queues::All => self.ready_queues()?,
@@ -90,29 +82,30 @@ impl Session {
         };
         self.claims = self.claims.wrapping_add(1);
         let mut claims = Vec::with_capacity(want.min(1024));
-        let mut ready = self.statement(READY)?;
-        let mut claim = self.statement(CLAIM)?;
         take_fairly(&open, self.claims, want, |queue, n| {
-            let before = claims.len();
-            (|| {
-                let mut rows = ready.query(params![queue, n as i64])?;
-                while let Some(row) = rows.next()? {
-                    claims.push(self.read_claim(row)?);
-                }
-                for Claim { fence, attempt, .. } in &claims[before..] {
-                    claim.execute(params![
-                        fence.row,
-                        worker.0,
-                        attempt,
-                        fence.epoch,
-                        self.now.as_micros()
-                    ])?;
-                }
-                Ok(claims.len() - before)
-            })()
-            .map_err(|error| fault("claim tasks", error))
+            let taken = self.claim_of(worker, queue, n).map_err(|error| fault("claim tasks", error))?;
+            let count = taken.len();
+            claims.extend(taken);
+            Ok(count)
         })?;
         claims.sort_unstable_by_key(|claim| (claim.priority, claim.eta, claim.fence.id));
+        Ok(claims)
+    }
+
+    /// Claims the next `n` of a queue.
+    fn claim_of(&self, worker: WorkerId, queue: &str, n: usize) -> rusqlite::Result<Vec<Claim>> {
+        let claims: Vec<_> = self
+            .connection
+            .prepare_cached(NEXT)?
+            .query_map(params![queue, n as i64], |row| self.read_claim(row, queue))?
+            .collect::<rusqlite::Result<_>>()?;
+        if let Some(last) = claims.last() {
+            let Claim { fence, priority, eta, .. } = last;
+            let (eta, now) = (eta.as_micros(), self.now.as_micros());
+            let mut claim = self.connection.prepare_cached(CLAIM)?;
+            claim.execute(params![queue, priority, eta, fence.row, worker.0, now])?;
+            self.connection.prepare_cached(LEAVE)?.execute(params![queue, priority, eta, fence.row])?;
+        }
         Ok(claims)
     }
 
@@ -123,27 +116,27 @@ impl Session {
             .map_err(|error| fault("look for ready queues", error))
     }
 
-    /// The row as it will be once it is claimed.
-    fn read_claim(&self, row: &Row<'_>) -> rusqlite::Result<Claim> {
-        let name: Option<String> = row.get(7)?;
-        let (id, epoch, attempt): (_, i64, u32) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        let first: Option<i64> = row.get(5)?;
+    /// The task as it will be once it is claimed.
+    fn read_claim(&self, row: &Row<'_>, queue: &str) -> rusqlite::Result<Claim> {
+        let name: Option<String> = row.get(4)?;
+        let (epoch, attempt): (Option<i64>, Option<u32>) = (row.get(7)?, row.get(8)?);
+        let first: Option<i64> = row.get(10)?;
         Ok(Claim {
             fence: Fence {
-                id: TaskId::from_bytes(id),
-                epoch: epoch + 1,
+                id: TaskId::from_bytes(row.get(3)?),
+                epoch: epoch.unwrap_or(0) + 1,
                 named: name.is_some(),
                 row: row.get(0)?,
             },
-            attempt: attempt + 1,
-            crashes: row.get(4)?,
+            attempt: attempt.unwrap_or(0) + 1,
+            crashes: row.get::<_, Option<u32>>(9)?.unwrap_or(0),
             age: first.map_or(Duration::ZERO, |first| self.now.since(Timestamp::from_micros(first))),
-            queue: row.get(6)?,
+            queue: queue.to_owned(),
             name,
-            priority: row.get(8)?,
-            eta: Timestamp::from_micros(row.get(9)?),
-            options: row.get(10)?,
-            payload: row.get(11)?,
+            priority: row.get(1)?,
+            eta: Timestamp::from_micros(row.get(2)?),
+            options: row.get(5)?,
+            payload: row.get(6)?,
         })
     }
 }

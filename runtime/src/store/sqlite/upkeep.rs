@@ -11,17 +11,19 @@ use crate::store::{Rescue, UpkeepRules, Upkept, WorkerId, crash_text};
 
 /// Nobody knows how far a dead process got. A task counts a crash if it had certainly begun (`started`), or if it is
 /// the first time that a process dies under it; from then on its starts are noted before they happen.
-const TAKE_BACK: &str = "UPDATE delay_task SET state = 0, worker = NULL, attempt = max(0, attempt - 1),
-    crashes = crashes + (started = 1 OR crashes = 0), started = 0 WHERE state = 2 AND worker = ?1
-    RETURNING seq, crashes";
+const TAKE_BACK: &str = "UPDATE delay_run SET worker = NULL, attempt = max(0, attempt - 1),
+    crashes = crashes + (started = 1 OR crashes = 0), started = 0 WHERE worker = ?1 RETURNING seq, crashes";
 
-const QUARANTINE: &str = "UPDATE delay_task SET state = 3, hold = ?2, error = ?3 WHERE seq = ?1";
+const NOTE_CRASHES: &str = "UPDATE delay_run SET error = ?2 WHERE seq = ?1";
 
 /// The pruner's hand goes round the table and looks at so many rows at a time.
 const LOOK: &str =
-    "SELECT max(seq), count(*) FROM (SELECT seq FROM delay_task WHERE seq > ?1 ORDER BY seq LIMIT ?2)";
+    "SELECT max(seq), count(*) FROM (SELECT seq FROM delay_done WHERE seq > ?1 ORDER BY seq LIMIT ?2)";
 
-const PRUNE: &str = "DELETE FROM delay_task WHERE seq > ?1 AND seq <= ?2 AND expires <= ?3";
+const PRUNE_TASKS: &str = "DELETE FROM delay_task
+    WHERE seq IN (SELECT seq FROM delay_done WHERE seq > ?1 AND seq <= ?2 AND expires <= ?3)";
+
+const PRUNE: &str = "DELETE FROM delay_done WHERE seq > ?1 AND seq <= ?2 AND expires <= ?3";
 
 /// The most looks per call: bounds how long the writer is kept from its work where there is little to remove.
 const LOOKS: usize = 8;
@@ -69,11 +71,14 @@ impl Session {
             .and_then(Iterator::collect)
             .map_err(|error| fault("take a dead worker's tasks back", error))?;
         let mut quarantined = 0;
-        for (row, crashes) in taken.iter().filter(|(_, crashes)| *crashes >= max_crashes) {
-            self.statement(QUARANTINE)?
-                .execute(params![row, Hold::Crashes as i64, crash_text(*crashes)])
-                .map_err(|error| fault("hold a task", error))?;
-            quarantined += 1;
+        for (row, crashes) in &taken {
+            if *crashes < max_crashes {
+                self.make_ready(*row)?;
+            } else {
+                self.write(NOTE_CRASHES, params![row, crash_text(*crashes)])?;
+                self.hold(*row, Hold::Crashes)?;
+                quarantined += 1;
+            }
         }
         self.forget(worker)?;
         tracing::warn!(
@@ -94,9 +99,11 @@ impl Session {
                 self.hand = i64::MIN;
                 break;
             };
+            let range = params![self.hand, last, self.now.as_micros()];
+            self.write(PRUNE_TASKS, range)?;
             let deleted = self
                 .statement(PRUNE)?
-                .execute(params![self.hand, last, self.now.as_micros()])
+                .execute(range)
                 .map_err(|error| fault("remove what was kept long enough", error))?;
             pruned += deleted as u64;
             self.hand = if seen < batch as i64 { i64::MIN } else { last };

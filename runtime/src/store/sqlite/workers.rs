@@ -13,9 +13,8 @@ const ENLIST: &str = "INSERT INTO delay_worker(name, enlisted, lease, lease_unti
 const BEAT: &str = "UPDATE delay_worker SET lease_until = ?2 + lease WHERE id = ?1";
 
 /// What a worker that leaves in order has not finished goes back, its attempts unspent.
-const GIVE_BACK: &str =
-    "UPDATE delay_task SET state = 0, worker = NULL, started = 0, attempt = max(0, attempt - 1)
-    WHERE state = 2 AND worker = ?1";
+const GIVE_BACK: &str = "UPDATE delay_run SET worker = NULL, started = 0, attempt = max(0, attempt - 1)
+    WHERE worker = ?1 RETURNING seq";
 
 impl Session {
     pub(super) fn enlist(&mut self, worker: &Enlist) -> Result<WorkerId> {
@@ -42,13 +41,13 @@ impl Session {
     }
 
     pub(super) fn retire(&mut self, worker: WorkerId) -> Result<()> {
-        let given_back = self
+        let given_back: Vec<i64> = self
             .statement(GIVE_BACK)?
-            .execute([worker.0])
+            .query_map([worker.0], |row| row.get(0))
+            .and_then(Iterator::collect)
             .map_err(|error| fault("give tasks back", error))?;
-        self.forget(worker)?;
-        self.after.wake |= given_back > 0;
-        Ok(())
+        given_back.into_iter().try_for_each(|row| self.make_ready(row))?;
+        self.forget(worker)
     }
 
     /// Removes the worker's row: from here on nothing that it writes counts.
