@@ -26,6 +26,7 @@ mod look;
 mod open;
 mod place;
 mod push;
+mod queues;
 mod readers;
 mod schema;
 mod session;

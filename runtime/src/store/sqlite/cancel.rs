@@ -49,10 +49,12 @@ impl Session {
                 self.write(REVIVE_NAME, [row])?;
                 self.write(FORGET, [id.as_bytes()])?;
                 self.make_ready(row)?;
+                self.after.wake = true;
             }
             (Action::Release, TaskState::Held) => {
                 self.leave(row, state)?;
                 self.make_ready(row)?;
+                self.after.wake = true;
             }
             (Action::Cancel, TaskState::Ready | TaskState::Scheduled | TaskState::Held) => {
                 self.cancel_waiting(id, row, state)?;

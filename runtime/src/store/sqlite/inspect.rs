@@ -15,12 +15,13 @@ pub(super) const STATE: &str =
     "CASE WHEN done.seq IS NOT NULL THEN done.state WHEN run.worker IS NOT NULL THEN 2
     WHEN held.seq IS NOT NULL THEN 3 WHEN scheduled.seq IS NOT NULL THEN 1 ELSE 0 END";
 
-pub(super) const JOINS: &str = "LEFT JOIN delay_run AS run ON run.seq = task.seq
+pub(super) const JOINS: &str =
+    "JOIN delay_queue AS queue ON queue.number = task.queue LEFT JOIN delay_run AS run ON run.seq = task.seq
     LEFT JOIN delay_done AS done ON done.seq = task.seq LEFT JOIN delay_held AS held ON held.seq = task.seq
     LEFT JOIN delay_scheduled AS scheduled
     ON scheduled.eta = coalesce(run.eta, task.eta) AND scheduled.seq = task.seq";
 
-const COLUMNS: &str = "id, queue, name, tag, priority, coalesce(done.eta, run.eta, task.eta),
+const COLUMNS: &str = "id, queue.name, task.name, tag, priority, coalesce(done.eta, run.eta, task.eta),
     coalesce(done.attempt, run.attempt, 0), coalesce(done.epoch, run.epoch, 0),
     coalesce(done.crashes, run.crashes, 0), created, finished, worker, hold, coalesce(done.error, run.error),
     options, payload, result";
@@ -59,10 +60,10 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<TaskR
         conditions.push(condition.replace('?', &format!("?{}", values.len())));
     };
     if let Some(queue) = &filter.queue {
-        add("queue = ?", Box::new(queue.clone()));
+        add("queue.name = ?", Box::new(queue.clone()));
     }
     if let Some(name) = &filter.name {
-        add("name = ?", Box::new(name.clone()));
+        add("task.name = ?", Box::new(name.clone()));
     }
     if let Some(prefix) = filter.payload_prefix.as_ref().filter(|prefix| !prefix.is_empty()) {
         add("substr(payload, 1, length(?)) = ?", Box::new(prefix.clone()));
@@ -92,14 +93,14 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<TaskR
 }
 
 pub(super) fn counts(connection: &Connection) -> Result<Vec<Count>> {
-    const SQL: &str = "
+    const SQL: &str = "WITH standing(queue, state, tasks) AS (
         SELECT queue, 0, count(*) FROM delay_ready GROUP BY queue UNION ALL
         SELECT queue, 1, count(*) FROM delay_scheduled JOIN delay_task USING (seq) GROUP BY queue UNION ALL
         SELECT queue, 2, count(*) FROM delay_run JOIN delay_task USING (seq) WHERE worker IS NOT NULL
         GROUP BY queue UNION ALL
         SELECT queue, 3, count(*) FROM delay_held JOIN delay_task USING (seq) GROUP BY queue UNION ALL
-        SELECT queue, state, count(*) FROM delay_done JOIN delay_task USING (seq) GROUP BY queue, state
-        ORDER BY 1, 2";
+        SELECT queue, state, count(*) FROM delay_done JOIN delay_task USING (seq) GROUP BY queue, state)
+        SELECT name, state, tasks FROM standing JOIN delay_queue ON number = queue ORDER BY name, state";
     (|| {
         connection
             .prepare_cached(SQL)?

@@ -31,13 +31,11 @@ const LEAVE_HELD: &str = "DELETE FROM delay_held WHERE seq = ?1";
 const DUE: &str = "SELECT eta, seq FROM delay_scheduled WHERE eta <= ?1 ORDER BY eta, seq LIMIT ?2";
 
 impl Session {
-    pub(super) fn make_ready(&mut self, row: i64) -> Result<()> {
-        self.after.wake = true;
+    pub(super) fn make_ready(&self, row: i64) -> Result<()> {
         self.write(MAKE_READY, [row])
     }
 
-    pub(super) fn schedule(&mut self, row: i64, eta: i64) -> Result<()> {
-        self.after.wake = true;
+    pub(super) fn schedule(&self, row: i64, eta: i64) -> Result<()> {
         self.write(SCHEDULE, [row, eta])
     }
 
@@ -56,7 +54,7 @@ impl Session {
     }
 
     /// Makes due tasks ready, `limit` at most.
-    pub(super) fn promote(&mut self, limit: usize) -> Result<u64> {
+    pub(super) fn promote(&self, limit: usize) -> Result<u64> {
         let due: Vec<(i64, i64)> = self
             .statement(DUE)?
             .query_map(params![self.now.as_micros(), limit as i64], |row| Ok((row.get(0)?, row.get(1)?)))

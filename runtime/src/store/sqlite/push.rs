@@ -4,6 +4,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
 use super::fault::fault;
 use super::key;
+use super::queues::QueueNumbers;
 use super::session::Session;
 use crate::error::Result;
 use crate::store::Pushed;
@@ -13,6 +14,10 @@ use crate::time::Timestamp;
 const INSERT: &str =
     "INSERT INTO delay_task(seq, id, priority, eta, created, queue, name, tag, options, payload)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT(seq) DO NOTHING";
+
+/// A task of nothing but its payload: most are.
+const INSERT_PLAIN: &str = "INSERT INTO delay_task(seq, id, priority, eta, created, queue, payload)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(seq) DO NOTHING";
 
 const READY: &str = "INSERT INTO delay_ready(queue, priority, eta, seq) VALUES (?1, ?2, ?3, ?4)";
 
@@ -26,7 +31,7 @@ const NAME_HOLDER: &str = "SELECT id FROM delay_name WHERE queue = ?1 AND name =
 
 impl Session {
     pub(super) fn push(&mut self, tasks: &[Task]) -> Result<Vec<Pushed>> {
-        let pushed = push(&self.connection, tasks, self.now)?;
+        let pushed = push(&self.connection, &mut self.queues, tasks, self.now)?;
         self.after.wake = true;
         Ok(pushed)
     }
@@ -34,12 +39,18 @@ impl Session {
 
 /// Adds tasks through any connection that is in a transaction, the user's own included. The same id twice is the same
 /// task: whoever did not hear the answer may ask again.
-pub(super) fn push(connection: &Connection, tasks: &[Task], now: Timestamp) -> Result<Vec<Pushed>> {
+pub(super) fn push(
+    connection: &Connection,
+    queues: &mut QueueNumbers,
+    tasks: &[Task],
+    now: Timestamp,
+) -> Result<Vec<Pushed>> {
     (|| {
         let mut adder = Adder {
             connection,
             now,
             insert: connection.prepare_cached(INSERT)?,
+            insert_plain: connection.prepare_cached(INSERT_PLAIN)?,
             ready: connection.prepare_cached(READY)?,
         };
         let mut strays = key::any_strays(connection)?;
@@ -51,13 +62,14 @@ pub(super) fn push(connection: &Connection, tasks: &[Task], now: Timestamp) -> R
                 pushed.push(Pushed::Added);
                 continue;
             }
-            if let Some(holder) = take_name(connection, task, now)? {
+            let queue = queues.number(connection, &task.queue)?;
+            if let Some(holder) = take_name(connection, queue, task, now)? {
                 pushed.push(Pushed::NameTaken(holder));
                 continue;
             }
-            let added = adder.add(key::own_key(task.id), task)?;
+            let added = adder.add(key::own_key(task.id), queue, task)?;
             if !added && key::find(connection, task.id)?.is_none() {
-                adder.add(key::stray_key(connection, task.id)?, task)?;
+                adder.add(key::stray_key(connection, task.id)?, queue, task)?;
                 strays = true;
             }
             pushed.push(Pushed::Added);
@@ -71,43 +83,45 @@ struct Adder<'a> {
     connection: &'a Connection,
     now: Timestamp,
     insert: CachedStatement<'a>,
+    insert_plain: CachedStatement<'a>,
     ready: CachedStatement<'a>,
 }
 
 impl Adder<'_> {
     /// Writes what the task is and where it stands; `false`, and nothing, if there is a task of this key.
-    fn add(&mut self, key: i64, task: &Task) -> rusqlite::Result<bool> {
+    fn add(&mut self, key: i64, queue: i64, task: &Task) -> rusqlite::Result<bool> {
         let due = task.due.eta(self.now);
         let eta = due.as_micros();
-        let added = self.insert.execute(params![
-            key,
-            task.id.as_bytes(),
-            task.priority,
-            eta,
-            self.now.as_micros(),
-            task.queue,
-            task.name,
-            task.tag,
-            task.options,
-            task.payload,
-        ])?;
+        let (id, now, Task { priority, name, tag, options, payload, .. }) =
+            (task.id.as_bytes(), self.now.as_micros(), task);
+        let added = if name.is_none() && tag.is_none() && options.is_none() {
+            self.insert_plain.execute(params![key, id, priority, eta, now, queue, payload])?
+        } else {
+            let all = params![key, id, priority, eta, now, queue, name, tag, options, payload];
+            self.insert.execute(all)?
+        };
         if added == 0 {
             return Ok(false);
         }
         if due > self.now {
             self.connection.prepare_cached(SCHEDULE)?.execute(params![eta, key])?;
         } else {
-            self.ready.execute(params![task.queue, task.priority, eta, key])?;
+            self.ready.execute(params![queue, task.priority, eta, key])?;
         }
         Ok(true)
     }
 }
 
 /// The other task that has the name, if one does.
-fn take_name(connection: &Connection, task: &Task, now: Timestamp) -> rusqlite::Result<Option<TaskId>> {
+fn take_name(
+    connection: &Connection,
+    queue: i64,
+    task: &Task,
+    now: Timestamp,
+) -> rusqlite::Result<Option<TaskId>> {
     let Some(name) = &task.name else { return Ok(None) };
     let taken = connection.prepare_cached(TAKE_NAME)?.execute(params![
-        task.queue,
+        queue,
         name,
         task.id.as_bytes(),
         now.as_micros()
@@ -117,7 +131,7 @@ fn take_name(connection: &Connection, task: &Task, now: Timestamp) -> rusqlite::
     }
     let holder: Option<[u8; 16]> = connection
         .prepare_cached(NAME_HOLDER)?
-        .query_row(params![task.queue, name], |row| row.get(0))
+        .query_row(params![queue, name], |row| row.get(0))
         .optional()?;
     Ok(holder.map(TaskId::from_bytes).filter(|holder| *holder != task.id))
 }

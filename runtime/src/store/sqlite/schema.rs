@@ -8,6 +8,9 @@ use crate::error::{Error, Kind, Result};
 
 /// One script per version; a database at version `n` has had the first `n`. Never edit one that was released.
 const MIGRATIONS: &[&str] = &["
+-- Queues by number: keys of integers are found three times as fast as keys of text.
+CREATE TABLE delay_queue(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+
 -- What a task is: written once. Where it stands is in one of the tables below, so that a change of its state moves a
 -- few bytes and never its payload. Clustered by time: seq is made from the id (see key.rs), so adding appends, and rows
 -- of one batch are neighbours.
@@ -17,7 +20,7 @@ CREATE TABLE delay_task(
   priority INTEGER NOT NULL,
   eta INTEGER NOT NULL,                -- times are microseconds since 1970 UTC
   created INTEGER NOT NULL,
-  queue TEXT NOT NULL,
+  queue INTEGER NOT NULL,
   name TEXT,
   tag TEXT,
   options BLOB,
@@ -27,7 +30,7 @@ CREATE TABLE delay_task(
 -- Where a task stands. It has a row in exactly one of: ready, scheduled, held, done, and run with a worker.
 -- The claim walks this one; the eta of a ready task has passed.
 CREATE TABLE delay_ready(
-  queue TEXT NOT NULL,
+  queue INTEGER NOT NULL,
   priority INTEGER NOT NULL,
   eta INTEGER NOT NULL,
   seq INTEGER NOT NULL,
@@ -76,7 +79,7 @@ CREATE TABLE delay_stray(id BLOB NOT NULL PRIMARY KEY, seq INTEGER NOT NULL) STR
 
 -- Names that are taken: by a pending task, or until the tombstone's time.
 CREATE TABLE delay_name(
-  queue TEXT NOT NULL,
+  queue INTEGER NOT NULL,
   name TEXT NOT NULL,
   id BLOB NOT NULL,
   until INTEGER,

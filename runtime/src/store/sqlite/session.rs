@@ -9,6 +9,7 @@ use super::SqliteOptions;
 use super::alive::Alive;
 use super::ballast::Ballast;
 use super::fault::fault;
+use super::queues::QueueNumbers;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::signals::Signals;
@@ -33,6 +34,7 @@ pub(super) struct Session {
     pub(super) connection: Connection,
     pub(super) retention: Retention,
     pub(super) alive: Alive,
+    pub(super) queues: QueueNumbers,
     /// The time of the running transaction: all its work happens at one instant.
     pub(super) now: Timestamp,
     /// Counts claims, so that no queue is always served first.
@@ -53,6 +55,7 @@ impl Session {
             connection,
             retention,
             alive: Alive::new(&path),
+            queues: QueueNumbers::default(),
             now: clock.now(),
             claims: 0,
             hand: i64::MIN,
@@ -108,6 +111,7 @@ impl Session {
             tracing::error!(error = error.chain(), "a transaction could not be rolled back");
         }
         self.after = AfterCommit::default();
+        self.queues.forget();
     }
 
     fn run(&self, sql: &str, act: &str) -> Result<()> {

@@ -4,20 +4,22 @@
 
 use std::time::Duration;
 
-use rusqlite::params;
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::fault::fault;
 use super::session::Session;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::outcome::{Hold, Transition};
 use crate::store::{Fence, Settled, Settlement, WorkerId};
 use crate::task::{TaskId, TaskState};
+use crate::time::Timestamp;
 
-/// What is known of the attempts goes along; nothing happens unless the fence holds.
+const RUN: &str =
+    "SELECT attempt, crashes, eta, error FROM delay_run WHERE seq = ?1 AND epoch = ?2 AND worker = ?3";
+
 const FINISH: &str =
     "INSERT INTO delay_done(seq, state, epoch, attempt, crashes, finished, expires, eta, error, result)
-    SELECT seq, ?4, epoch, attempt, crashes, ?5, ?6, eta, coalesce(?7, error), ?8
-    FROM delay_run WHERE seq = ?1 AND epoch = ?2 AND worker = ?3";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
 const WAIT: &str = "UPDATE delay_run SET worker = NULL, started = 0, eta = coalesce(?4, eta),
     attempt = max(0, attempt - ?5), error = coalesce(?6, error) WHERE seq = ?1 AND epoch = ?2 AND worker = ?3";
@@ -30,7 +32,20 @@ const BURY_NAME: &str = "UPDATE delay_name SET until = ?2 WHERE id = ?1
 
 const START: &str = "UPDATE delay_run SET started = 1 WHERE seq = ?1 AND epoch = ?2 AND worker IS NOT NULL";
 
-/// What a settlement does to a task that will run again.
+/// What a transition does to a task.
+enum Change<'a> {
+    Finish(Finish<'a>),
+    Wait(Wait<'a>),
+}
+
+/// It comes to its end.
+struct Finish<'a> {
+    state: TaskState,
+    error: Option<&'a str>,
+    value: Option<&'a [u8]>,
+}
+
+/// It will run again.
 struct Wait<'a> {
     place: Place,
     give_back: u32,
@@ -47,61 +62,98 @@ enum Place {
     Held(Hold),
 }
 
-impl Session {
-    pub(super) fn settle(&mut self, worker: WorkerId, settlements: &[Settlement]) -> Result<Vec<Settled>> {
-        settlements.iter().map(|settlement| self.settle_one(worker, settlement)).collect()
-    }
-
-    fn settle_one(&mut self, worker: WorkerId, settlement: &Settlement) -> Result<Settled> {
-        let plain = Wait { place: Place::AsBefore, give_back: 1, error: None };
-        let wait = match &settlement.transition {
+impl<'a> Change<'a> {
+    fn of(transition: &'a Transition) -> Self {
+        let finish = |state, error| Self::Finish(Finish { state, error, value: None });
+        let wait = |place, give_back, error| Self::Wait(Wait { place, give_back, error });
+        match transition {
             Transition::Succeed(kept) => {
                 let value = kept.as_ref().map(|kept| kept.value.as_slice());
-                return self.finish(worker, settlement, TaskState::Succeeded, None, value);
+                Self::Finish(Finish { state: TaskState::Succeeded, error: None, value })
             }
-            Transition::Fail { error } => {
-                return self.finish(worker, settlement, TaskState::Failed, Some(error), None);
-            }
-            Transition::Cancel { reason } => {
-                return self.finish(worker, settlement, TaskState::Cancelled, Some(reason), None);
-            }
-            Transition::Retry { wait, error } => {
-                Wait { place: Place::After(*wait), give_back: 0, error: Some(error) }
-            }
-            Transition::Snooze { wait } => Wait { place: Place::After(*wait), ..plain },
-            Transition::Refund => plain,
-            Transition::Hold { hold, error } => {
-                Wait { place: Place::Held(*hold), error: Some(error), ..plain }
-            }
-        };
-        self.wait(worker, settlement.fence, &wait)
+            Transition::Fail { error } => finish(TaskState::Failed, Some(error)),
+            Transition::Cancel { reason } => finish(TaskState::Cancelled, Some(reason)),
+            Transition::Retry { wait: after, error } => wait(Place::After(*after), 0, Some(error)),
+            Transition::Snooze { wait: after } => wait(Place::After(*after), 1, None),
+            Transition::Refund => wait(Place::AsBefore, 1, None),
+            Transition::Hold { hold, error } => wait(Place::Held(*hold), 1, Some(error)),
+        }
+    }
+}
+
+/// The statements that end a task, kept over a turn. Each writes one row: a statement that may write several keeps a
+/// journal of its own, which costs as much again.
+struct Finisher<'a> {
+    run: CachedStatement<'a>,
+    forget: CachedStatement<'a>,
+    finish: CachedStatement<'a>,
+}
+
+impl<'a> Finisher<'a> {
+    fn prepare(connection: &'a Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            run: connection.prepare_cached(RUN)?,
+            forget: connection.prepare_cached(FORGET_RUN)?,
+            finish: connection.prepare_cached(FINISH)?,
+        })
     }
 
+    /// Whether the fence held; what is known of the attempts goes along.
     fn finish(
         &mut self,
         worker: WorkerId,
-        settlement: &Settlement,
-        state: TaskState,
-        error: Option<&str>,
-        value: Option<&[u8]>,
-    ) -> Result<Settled> {
-        let Fence { id, epoch, named, row } = settlement.fence;
-        let keep = self.retention.keep(&settlement.transition).unwrap_or_default();
-        let now = self.now.as_micros();
-        let expires = self.now.after(keep).as_micros();
-        let finished = self
-            .statement(FINISH)?
-            .execute(params![row, epoch, worker.0, state as i64, now, expires, error, value])
-            .map_err(|error| fault("finish a task", error))?;
-        if finished == 0 {
-            return Ok(Settled::Stale);
+        fence: Fence,
+        finish: &Finish<'_>,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> rusqlite::Result<bool> {
+        let (row, epoch) = (fence.row, fence.epoch);
+        let mut running = self.run.query(params![row, epoch, worker.0])?;
+        let Some(run) = running.next()? else { return Ok(false) };
+        let (attempt, crashes): (i64, i64) = (run.get(0)?, run.get(1)?);
+        let eta: Option<i64> = run.get(2)?;
+        let last_error: Option<String> = run.get(3)?;
+        drop(running);
+        self.forget.execute([row])?;
+        let state = finish.state as i64;
+        let (now, expires) = (now.as_micros(), expires.as_micros());
+        let error = finish.error.or(last_error.as_deref());
+        let value = finish.value;
+        let done = params![row, state, epoch, attempt, crashes, now, expires, eta, error, value];
+        self.finish.execute(done).map(|_| true)
+    }
+}
+
+fn finish_fault(error: rusqlite::Error) -> Error {
+    fault("finish a task", error)
+}
+
+impl Session {
+    pub(super) fn settle(&mut self, worker: WorkerId, settlements: &[Settlement]) -> Result<Vec<Settled>> {
+        let mut finisher = Finisher::prepare(&self.connection).map_err(finish_fault)?;
+        let mut settled = Vec::with_capacity(settlements.len());
+        for settlement in settlements {
+            let Settlement { fence, transition } = settlement;
+            let applied = match Change::of(transition) {
+                Change::Finish(finish) => {
+                    let expires = self.now.after(self.retention.keep(transition).unwrap_or_default());
+                    let applied =
+                        finisher.finish(worker, *fence, &finish, self.now, expires).map_err(finish_fault)?;
+                    if applied && fence.named {
+                        self.bury_name(fence.id, fence.row)?;
+                    }
+                    self.after.finished.extend(applied.then_some(fence.id));
+                    applied
+                }
+                Change::Wait(wait) => {
+                    let applied = self.wait(worker, *fence, &wait)?;
+                    self.after.wake |= applied;
+                    applied
+                }
+            };
+            settled.push(if applied { Settled::Applied } else { Settled::Stale });
         }
-        self.write(FORGET_RUN, [row])?;
-        if named {
-            self.bury_name(id, row)?;
-        }
-        self.after.finished.push(id);
-        Ok(Settled::Applied)
+        Ok(settled)
     }
 
     /// Starts the tombstone time of a finished task's name.
@@ -113,7 +165,8 @@ impl Session {
             .map_err(|error| fault("keep a task's name", error))
     }
 
-    fn wait(&mut self, worker: WorkerId, fence: Fence, wait: &Wait<'_>) -> Result<Settled> {
+    /// Whether the fence held.
+    fn wait(&self, worker: WorkerId, fence: Fence, wait: &Wait<'_>) -> Result<bool> {
         let eta = match wait.place {
             Place::After(wait) => Some(self.now.after(wait).as_micros()),
             Place::AsBefore | Place::Held(_) => None,
@@ -123,14 +176,14 @@ impl Session {
             .execute(params![fence.row, fence.epoch, worker.0, eta, wait.give_back, wait.error])
             .map_err(|error| fault("put a task back", error))?;
         if changed == 0 {
-            return Ok(Settled::Stale);
+            return Ok(false);
         }
         match (wait.place, eta) {
             (Place::Held(hold), _) => self.hold(fence.row, hold)?,
             (Place::After(wait), Some(eta)) if !wait.is_zero() => self.schedule(fence.row, eta)?,
             _ => self.make_ready(fence.row)?,
         }
-        Ok(Settled::Applied)
+        Ok(true)
     }
 
     /// Notes that attempts begin.

@@ -18,7 +18,7 @@ const READY_QUEUES: &str = "WITH RECURSIVE open(queue) AS (
         UNION ALL
         SELECT (SELECT min(queue) FROM delay_ready WHERE queue > open.queue) FROM open
         WHERE open.queue IS NOT NULL)
-    SELECT queue FROM open WHERE queue IS NOT NULL";
+    SELECT queue, name FROM open JOIN delay_queue ON number = queue ORDER BY name";
 
 /// The next of a queue, in the order of `delay_ready`.
 const NEXT: &str =
@@ -78,12 +78,13 @@ impl Session {
     fn claim(&mut self, worker: WorkerId, want: usize, queues: &Queues) -> Result<Vec<Claim>> {
         let open = match queues {
             Queues::All => self.ready_queues()?,
-            Queues::Only(queues) => queues.to_vec(),
+            Queues::Only(queues) => self.numbered(queues)?,
         };
         self.claims = self.claims.wrapping_add(1);
         let mut claims = Vec::with_capacity(want.min(1024));
-        take_fairly(&open, self.claims, want, |queue, n| {
-            let taken = self.claim_of(worker, queue, n).map_err(|error| fault("claim tasks", error))?;
+        take_fairly(&open, self.claims, want, |(number, queue), n| {
+            let taken =
+                self.claim_of(worker, *number, queue, n).map_err(|error| fault("claim tasks", error))?;
             let count = taken.len();
             claims.extend(taken);
             Ok(count)
@@ -93,27 +94,37 @@ impl Session {
     }
 
     /// Claims the next `n` of a queue.
-    fn claim_of(&self, worker: WorkerId, queue: &str, n: usize) -> rusqlite::Result<Vec<Claim>> {
+    fn claim_of(&self, worker: WorkerId, number: i64, queue: &str, n: usize) -> rusqlite::Result<Vec<Claim>> {
         let claims: Vec<_> = self
             .connection
             .prepare_cached(NEXT)?
-            .query_map(params![queue, n as i64], |row| self.read_claim(row, queue))?
+            .query_map(params![number, n as i64], |row| self.read_claim(row, queue))?
             .collect::<rusqlite::Result<_>>()?;
         if let Some(last) = claims.last() {
             let Claim { fence, priority, eta, .. } = last;
             let (eta, now) = (eta.as_micros(), self.now.as_micros());
             let mut claim = self.connection.prepare_cached(CLAIM)?;
-            claim.execute(params![queue, priority, eta, fence.row, worker.0, now])?;
-            self.connection.prepare_cached(LEAVE)?.execute(params![queue, priority, eta, fence.row])?;
+            claim.execute(params![number, priority, eta, fence.row, worker.0, now])?;
+            self.connection.prepare_cached(LEAVE)?.execute(params![number, priority, eta, fence.row])?;
         }
         Ok(claims)
     }
 
-    fn ready_queues(&self) -> Result<Vec<String>> {
+    fn ready_queues(&self) -> Result<Vec<(i64, String)>> {
         self.statement(READY_QUEUES)?
-            .query_map([], |row| row.get(0))
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
             .and_then(Iterator::collect)
             .map_err(|error| fault("look for ready queues", error))
+    }
+
+    /// The queues that there are, of these.
+    fn numbered(&mut self, queues: &[String]) -> Result<Vec<(i64, String)>> {
+        let number = |queue: &String| {
+            let found = self.queues.find(&self.connection, queue);
+            found.map(|number| number.map(|number| (number, queue.clone()))).transpose()
+        };
+        let numbered = queues.iter().filter_map(number).collect::<rusqlite::Result<_>>();
+        numbered.map_err(|error| fault("look for queues", error))
     }
 
     /// The task as it will be once it is claimed.

@@ -46,7 +46,8 @@ impl Session {
             .query_map([worker.0], |row| row.get(0))
             .and_then(Iterator::collect)
             .map_err(|error| fault("give tasks back", error))?;
-        given_back.into_iter().try_for_each(|row| self.make_ready(row))?;
+        given_back.iter().try_for_each(|row| self.make_ready(*row))?;
+        self.after.wake |= !given_back.is_empty();
         self.forget(worker)
     }
 
