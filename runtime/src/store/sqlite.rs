@@ -119,7 +119,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn push(&self, tasks: Vec<Task>) -> Pending<'_, Vec<Pushed>> {
-        self.writer.run(Class::Add, move |session| session.push(&tasks))
+        self.writer.push(tasks)
     }
 
     fn enlist(&self, worker: Enlist) -> Pending<'_, WorkerId> {

@@ -1,5 +1,7 @@
 //! Adding tasks.
 
+use std::sync::LazyLock;
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
 use super::fault::fault;
@@ -21,6 +23,12 @@ const INSERT_PLAIN: &str = "INSERT INTO delay_task(seq, id, priority, eta, creat
 
 const READY: &str = "INSERT INTO delay_ready(queue, priority, eta, seq) VALUES (?1, ?2, ?3, ?4)";
 
+/// [`READY`] for many.
+static READY_MANY: LazyLock<String> = LazyLock::new(|| {
+    let rows = vec!["(?, ?, ?, ?)"; READY_AT_ONCE].join(", ");
+    format!("INSERT INTO delay_ready(queue, priority, eta, seq) VALUES {rows}")
+});
+
 const SCHEDULE: &str = "INSERT INTO delay_scheduled(eta, seq) VALUES (?1, ?2)";
 
 /// Takes a name, unless a pending task has it or its tombstone still stands.
@@ -29,65 +37,94 @@ const TAKE_NAME: &str = "INSERT INTO delay_name(queue, name, id) VALUES (?1, ?2,
 
 const NAME_HOLDER: &str = "SELECT id FROM delay_name WHERE queue = ?1 AND name = ?2";
 
+/// So many ready tasks are written by one statement: from the second row on it need not look for the place.
+const READY_AT_ONCE: usize = 16;
+
 impl Session {
-    pub(super) fn push(&mut self, tasks: &[Task]) -> Result<Vec<Pushed>> {
-        let pushed = push(&self.connection, &mut self.queues, tasks, self.now)?;
+    /// Adds what has gathered; each caller's answers go to its own list.
+    pub(super) fn push(&mut self, pushes: Vec<(&[Task], &mut Vec<Pushed>)>) -> Result<()> {
+        if pushes.is_empty() {
+            return Ok(());
+        }
         self.after.wake = true;
-        Ok(pushed)
+        let pushed = Adder::prepare(&self.connection, &mut self.queues, self.now).and_then(|mut adder| {
+            for (tasks, pushed) in pushes {
+                *pushed = adder.push(tasks)?;
+            }
+            adder.end()
+        });
+        pushed.map_err(|error| fault("add tasks", error))
     }
 }
 
-/// Adds tasks through any connection that is in a transaction, the user's own included. The same id twice is the same
-/// task: whoever did not hear the answer may ask again.
-pub(super) fn push(
-    connection: &Connection,
-    queues: &mut QueueNumbers,
-    tasks: &[Task],
-    now: Timestamp,
-) -> Result<Vec<Pushed>> {
-    (|| {
-        let mut adder = Adder {
-            connection,
-            now,
-            insert: connection.prepare_cached(INSERT)?,
-            insert_plain: connection.prepare_cached(INSERT_PLAIN)?,
-            ready: connection.prepare_cached(READY)?,
-        };
-        let mut strays = key::any_strays(connection)?;
-        let mut pushed = Vec::with_capacity(tasks.len());
-        for task in tasks {
-            // Asked first only where it matters: the insert itself notices a task that is at its own key.
-            let is_known = (strays || task.name.is_some()) && key::find(connection, task.id)?.is_some();
-            if is_known {
-                pushed.push(Pushed::Added);
-                continue;
-            }
-            let queue = queues.number(connection, &task.queue)?;
-            if let Some(holder) = take_name(connection, queue, task, now)? {
-                pushed.push(Pushed::NameTaken(holder));
-                continue;
-            }
-            let added = adder.add(key::own_key(task.id), queue, task)?;
-            if !added && key::find(connection, task.id)?.is_none() {
-                adder.add(key::stray_key(connection, task.id)?, queue, task)?;
-                strays = true;
-            }
-            pushed.push(Pushed::Added);
-        }
-        Ok(pushed)
-    })()
-    .map_err(|error| fault("add tasks", error))
+/// Adds tasks through any connection that is in a transaction, the user's own included.
+pub(super) fn push(connection: &Connection, tasks: &[Task], now: Timestamp) -> Result<Vec<Pushed>> {
+    let mut queues = QueueNumbers::default();
+    let pushed = Adder::prepare(connection, &mut queues, now).and_then(|mut adder| {
+        let pushed = adder.push(tasks)?;
+        adder.end().map(|()| pushed)
+    });
+    pushed.map_err(|error| fault("add tasks", error))
 }
 
+/// The statements that add tasks, kept over a transaction.
 struct Adder<'a> {
     connection: &'a Connection,
+    queues: &'a mut QueueNumbers,
     now: Timestamp,
+    /// Whether any task is not at its own key.
+    strays: bool,
     insert: CachedStatement<'a>,
     insert_plain: CachedStatement<'a>,
-    ready: CachedStatement<'a>,
+    ready_at_once: CachedStatement<'a>,
+    /// Ready tasks whose places are not written yet.
+    ready: Vec<Place>,
 }
 
-impl Adder<'_> {
+/// Where a ready task stands: queue, priority, eta and key.
+type Place = (i64, i16, i64, i64);
+
+impl<'a> Adder<'a> {
+    fn prepare(
+        connection: &'a Connection,
+        queues: &'a mut QueueNumbers,
+        now: Timestamp,
+    ) -> rusqlite::Result<Self> {
+        Ok(Self {
+            connection,
+            queues,
+            now,
+            strays: key::any_strays(connection)?,
+            insert: connection.prepare_cached(INSERT)?,
+            insert_plain: connection.prepare_cached(INSERT_PLAIN)?,
+            ready_at_once: connection.prepare_cached(&READY_MANY)?,
+            ready: Vec::with_capacity(READY_AT_ONCE),
+        })
+    }
+
+    /// The same id twice is the same task: whoever did not hear the answer may ask again.
+    fn push(&mut self, tasks: &[Task]) -> rusqlite::Result<Vec<Pushed>> {
+        tasks.iter().map(|task| self.push_one(task)).collect()
+    }
+
+    fn push_one(&mut self, task: &Task) -> rusqlite::Result<Pushed> {
+        // Asked first only where it matters: the insert itself notices a task that is at its own key.
+        let ask = self.strays || task.name.is_some();
+        if ask && key::find(self.connection, task.id)?.is_some() {
+            return Ok(Pushed::Added);
+        }
+        let queue = self.queues.number(self.connection, &task.queue)?;
+        if let Some(holder) = take_name(self.connection, queue, task, self.now)? {
+            return Ok(Pushed::NameTaken(holder));
+        }
+        let added = self.add(key::own_key(task.id), queue, task)?;
+        if !added && key::find(self.connection, task.id)?.is_none() {
+            self.add(key::stray_key(self.connection, task.id)?, queue, task)?;
+            self.strays = true;
+        }
+        Ok(Pushed::Added)
+    }
+
     /// Writes what the task is and where it stands; `false`, and nothing, if there is a task of this key.
     fn add(&mut self, key: i64, queue: i64, task: &Task) -> rusqlite::Result<bool> {
         let due = task.due.eta(self.now);
@@ -106,9 +143,29 @@ impl Adder<'_> {
         if due > self.now {
             self.connection.prepare_cached(SCHEDULE)?.execute(params![eta, key])?;
         } else {
-            self.ready.execute(params![queue, task.priority, eta, key])?;
+            self.ready.push((queue, *priority, eta, key));
+            if self.ready.len() == READY_AT_ONCE {
+                self.write_places()?;
+            }
         }
         Ok(true)
+    }
+
+    fn write_places(&mut self) -> rusqlite::Result<()> {
+        for (row, (queue, priority, eta, key)) in self.ready.drain(..).enumerate() {
+            for (column, value) in [queue, priority.into(), eta, key].into_iter().enumerate() {
+                self.ready_at_once.raw_bind_parameter(row * 4 + column + 1, value)?;
+            }
+        }
+        self.ready_at_once.raw_execute().map(drop)
+    }
+
+    /// Writes what is left.
+    fn end(mut self) -> rusqlite::Result<()> {
+        for (queue, priority, eta, key) in std::mem::take(&mut self.ready) {
+            self.connection.prepare_cached(READY)?.execute(params![queue, priority, eta, key])?;
+        }
+        Ok(())
     }
 }
 

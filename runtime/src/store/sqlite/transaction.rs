@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Transaction};
 
-use super::{fault::fault, push::push, queues::QueueNumbers, schema};
+use super::{fault::fault, push::push, schema};
 use crate::call::TaskBuilder;
 use crate::client::Added;
 use crate::clock::Clock;
@@ -63,7 +63,7 @@ fn enqueue(connection: &Connection, drafts: Vec<Draft>) -> Result<Added> {
     check_schema(connection)?;
     // A savepoint: what the user's transaction did before stays, whatever happens here.
     connection.execute_batch("SAVEPOINT delay_push").map_err(|error| fault("begin to add tasks", error))?;
-    let pushed = push(connection, &mut QueueNumbers::default(), &tasks, Clock::System.now());
+    let pushed = push(connection, &tasks, Clock::System.now());
     let end =
         if pushed.is_ok() { "RELEASE delay_push" } else { "ROLLBACK TO delay_push; RELEASE delay_push" };
     connection.execute_batch(end).map_err(|error| fault("add tasks", error))?;

@@ -16,7 +16,8 @@ use super::session::Session;
 use super::{Durability, SqliteOptions};
 use crate::error::{Error, Kind, Result};
 use crate::signals::Signals;
-use crate::store::Pending;
+use crate::store::{Pending, Pushed};
+use crate::task::Task;
 
 /// How soon a commit of another process is noticed by those who wait in this one.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -35,8 +36,20 @@ pub(super) enum Class {
     Soon,
 }
 
-/// A piece of work for the writer thread. `run` may be called again after a rollback.
-trait Work: Send {
+/// A piece of work for the writer thread. It may be done again after a rollback.
+enum Work {
+    /// Tasks to add: those that have gathered are added together.
+    Push(Push),
+    Errand(Box<dyn Errand>),
+}
+
+struct Push {
+    tasks: Vec<Task>,
+    pushed: Vec<Pushed>,
+    answer: oneshot::Sender<Result<Vec<Pushed>>>,
+}
+
+trait Errand: Send {
     fn class(&self) -> Class;
     fn run(&mut self, session: &mut Session) -> Result<()>;
     fn answer(self: Box<Self>, failure: Option<Error>);
@@ -49,7 +62,26 @@ struct Job<F, T> {
     answer: oneshot::Sender<Result<T>>,
 }
 
-impl<F, T> Work for Job<F, T>
+impl Work {
+    fn class(&self) -> Class {
+        match self {
+            Self::Push(_) => Class::Add,
+            Self::Errand(errand) => errand.class(),
+        }
+    }
+
+    // The caller may have stopped waiting; what was done stays done.
+    fn answer(self, failure: Option<Error>) {
+        match self {
+            Self::Push(Push { pushed, answer, .. }) => {
+                let _ = answer.send(failure.map_or(Ok(pushed), Err));
+            }
+            Self::Errand(errand) => errand.answer(failure),
+        }
+    }
+}
+
+impl<F, T> Errand for Job<F, T>
 where
     F: FnMut(&mut Session) -> Result<T> + Send,
     T: Send,
@@ -70,14 +102,13 @@ where
             (Some(error), _) => Err(error),
             (None, None) => Err(closed()),
         };
-        // The caller may have stopped waiting; what was done stays done.
         let _ = self.answer.send(value);
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Writer {
-    work: Mutex<Option<Sender<Box<dyn Work>>>>,
+    work: Mutex<Option<Sender<Work>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -104,7 +135,16 @@ impl Writer {
         run: impl FnMut(&mut Session) -> Result<T> + Send + 'static,
     ) -> Pending<'_, T> {
         let (answer, value) = oneshot::channel();
-        let job = Box::new(Job { class, run, value: None, answer });
+        self.send(Work::Errand(Box::new(Job { class, run, value: None, answer })), value)
+    }
+
+    /// Has tasks added; the answer comes after the commit.
+    pub(super) fn push(&self, tasks: Vec<Task>) -> Pending<'_, Vec<Pushed>> {
+        let (answer, value) = oneshot::channel();
+        self.send(Work::Push(Push { tasks, pushed: Vec::new(), answer }), value)
+    }
+
+    fn send<T: Send + 'static>(&self, job: Work, value: oneshot::Receiver<Result<T>>) -> Pending<'_, T> {
         let sent = {
             let work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
             work.as_ref().is_some_and(|work| work.send(job).is_ok())
@@ -144,7 +184,7 @@ impl Drop for Writer {
 struct Loop {
     session: Session,
     durability: Durability,
-    receiver: Receiver<Box<dyn Work>>,
+    receiver: Receiver<Work>,
     synced: Option<bool>,
 }
 
@@ -170,7 +210,7 @@ impl Loop {
         }
     }
 
-    fn commit(&mut self, group: &mut Vec<Box<dyn Work>>) {
+    fn commit(&mut self, group: &mut Vec<Work>) {
         match self.transaction(group) {
             Ok(()) => group.drain(..).for_each(|work| work.answer(None)),
             Err(error) if group.len() == 1 && !self.is_full(&error) => {
@@ -184,7 +224,7 @@ impl Loop {
         }
     }
 
-    fn commit_alone(&mut self, mut work: Box<dyn Work>) {
+    fn commit_alone(&mut self, mut work: Work) {
         let mut done = self.transaction(std::slice::from_mut(&mut work));
         if done.as_ref().is_err_and(|error| self.is_full(error)) {
             self.session.shrink_journal();
@@ -201,7 +241,7 @@ impl Loop {
         error.is_disk_full() && std::error::Error::source(error).is_some()
     }
 
-    fn transaction(&mut self, group: &mut [Box<dyn Work>]) -> Result<()> {
+    fn transaction(&mut self, group: &mut [Work]) -> Result<()> {
         let durable =
             self.durability == Durability::Disk && group.iter().any(|work| work.class() != Class::Soon);
         if self.synced != Some(durable) {
@@ -209,13 +249,27 @@ impl Loop {
             self.synced = Some(durable);
         }
         self.session.begin()?;
-        for work in &mut *group {
-            let room = if work.class() == Class::Add { self.session.check_room() } else { Ok(()) };
-            if let Err(error) = room.and_then(|()| work.run(&mut self.session)) {
+        for works in group.chunk_by_mut(|one, next| one.class() == next.class()) {
+            if let Err(error) = self.work(works) {
                 self.session.roll_back();
                 return Err(error);
             }
         }
         self.session.commit()
+    }
+
+    /// Does work of one class.
+    fn work(&mut self, works: &mut [Work]) -> Result<()> {
+        if works.iter().any(|work| work.class() == Class::Add) {
+            self.session.check_room()?;
+        }
+        let mut pushes = Vec::with_capacity(works.len());
+        for work in works {
+            match work {
+                Work::Push(push) => pushes.push((push.tasks.as_slice(), &mut push.pushed)),
+                Work::Errand(errand) => errand.run(&mut self.session)?,
+            }
+        }
+        self.session.push(pushes)
     }
 }
