@@ -19,6 +19,7 @@ mod alive;
 mod ballast;
 mod cancel;
 mod fault;
+mod finish;
 mod inspect;
 mod key;
 #[cfg(feature = "cli")]

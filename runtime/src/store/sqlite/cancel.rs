@@ -3,10 +3,10 @@
 use rusqlite::params;
 
 use super::fault::fault;
+use super::finish::FORGET_RUN;
 use super::inspect::{JOINS, STATE, read_state};
 use super::key;
 use super::session::Session;
-use super::settle::FORGET_RUN;
 use crate::error::Result;
 use crate::store::{Acted, Action, WorkerId};
 use crate::task::{TaskId, TaskState};

@@ -4,28 +4,18 @@
 
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::params;
 
 use super::fault::fault;
+use super::finish::{Finish, Finisher};
 use super::session::Session;
 use crate::error::{Error, Result};
 use crate::outcome::{Hold, Transition};
 use crate::store::{Fence, Settled, Settlement, WorkerId};
 use crate::task::{TaskId, TaskState};
-use crate::time::Timestamp;
-
-const RUN: &str =
-    "SELECT attempt, crashes, eta, error FROM delay_run WHERE seq = ?1 AND epoch = ?2 AND worker = ?3";
-
-const FINISH: &str =
-    "INSERT INTO delay_done(seq, state, epoch, attempt, crashes, finished, expires, eta, error, result)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
 const WAIT: &str = "UPDATE delay_run SET worker = NULL, started = 0, eta = coalesce(?4, eta),
     attempt = max(0, attempt - ?5), error = coalesce(?6, error) WHERE seq = ?1 AND epoch = ?2 AND worker = ?3";
-
-/// What is not running and does not wait has no attempts to come.
-pub(super) const FORGET_RUN: &str = "DELETE FROM delay_run WHERE seq = ?1";
 
 const BURY_NAME: &str = "UPDATE delay_name SET until = ?2 WHERE id = ?1
     AND (queue, name) = (SELECT queue, name FROM delay_task WHERE seq = ?3)";
@@ -36,13 +26,6 @@ const START: &str = "UPDATE delay_run SET started = 1 WHERE seq = ?1 AND epoch =
 enum Change<'a> {
     Finish(Finish<'a>),
     Wait(Wait<'a>),
-}
-
-/// It comes to its end.
-struct Finish<'a> {
-    state: TaskState,
-    error: Option<&'a str>,
-    value: Option<&'a [u8]>,
 }
 
 /// It will run again.
@@ -81,64 +64,21 @@ impl<'a> Change<'a> {
     }
 }
 
-/// The statements that end a task, kept over a turn. Each writes one row: a statement that may write several keeps a
-/// journal of its own, which costs as much again.
-struct Finisher<'a> {
-    run: CachedStatement<'a>,
-    forget: CachedStatement<'a>,
-    finish: CachedStatement<'a>,
-}
-
-impl<'a> Finisher<'a> {
-    fn prepare(connection: &'a Connection) -> rusqlite::Result<Self> {
-        Ok(Self {
-            run: connection.prepare_cached(RUN)?,
-            forget: connection.prepare_cached(FORGET_RUN)?,
-            finish: connection.prepare_cached(FINISH)?,
-        })
-    }
-
-    /// Whether the fence held; what is known of the attempts goes along.
-    fn finish(
-        &mut self,
-        worker: WorkerId,
-        fence: Fence,
-        finish: &Finish<'_>,
-        now: Timestamp,
-        expires: Timestamp,
-    ) -> rusqlite::Result<bool> {
-        let (row, epoch) = (fence.row, fence.epoch);
-        let mut running = self.run.query(params![row, epoch, worker.0])?;
-        let Some(run) = running.next()? else { return Ok(false) };
-        let (attempt, crashes): (i64, i64) = (run.get(0)?, run.get(1)?);
-        let eta: Option<i64> = run.get(2)?;
-        let last_error: Option<String> = run.get(3)?;
-        drop(running);
-        self.forget.execute([row])?;
-        let state = finish.state as i64;
-        let (now, expires) = (now.as_micros(), expires.as_micros());
-        let error = finish.error.or(last_error.as_deref());
-        let value = finish.value;
-        let done = params![row, state, epoch, attempt, crashes, now, expires, eta, error, value];
-        self.finish.execute(done).map(|_| true)
-    }
-}
-
 fn finish_fault(error: rusqlite::Error) -> Error {
     fault("finish a task", error)
 }
 
 impl Session {
     pub(super) fn settle(&mut self, worker: WorkerId, settlements: &[Settlement]) -> Result<Vec<Settled>> {
-        let mut finisher = Finisher::prepare(&self.connection).map_err(finish_fault)?;
+        let mut finisher =
+            Finisher::prepare(&self.connection, worker, self.now, &self.retention).map_err(finish_fault)?;
         let mut settled = Vec::with_capacity(settlements.len());
         for settlement in settlements {
             let Settlement { fence, transition } = settlement;
             let applied = match Change::of(transition) {
                 Change::Finish(finish) => {
                     let expires = self.now.after(self.retention.keep(transition).unwrap_or_default());
-                    let applied =
-                        finisher.finish(worker, *fence, &finish, self.now, expires).map_err(finish_fault)?;
+                    let applied = finisher.finish(*fence, &finish, expires).map_err(finish_fault)?;
                     if applied && fence.named {
                         self.bury_name(fence.id, fence.row)?;
                     }
@@ -153,6 +93,7 @@ impl Session {
             };
             settled.push(if applied { Settled::Applied } else { Settled::Stale });
         }
+        finisher.end().map_err(finish_fault)?;
         Ok(settled)
     }
 
