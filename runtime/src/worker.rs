@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::backoff::Backoff;
@@ -50,7 +50,7 @@ pub(crate) struct Worker {
 struct Running {
     epoch: i64,
     ctx: Context,
-    attempt: JoinHandle<()>,
+    attempt: AbortHandle,
 }
 
 impl Worker {
@@ -223,10 +223,12 @@ impl Loop {
         let end = End::new(fence, self.reports.clone());
         let executor = Arc::clone(&self.worker.executor);
         self.busy += 1;
-        let attempt = async move { end.decided(executor.run(job, slot).await) };
+        // Boxed: on its way into the runtime's hands it is moved many times.
+        let attempt = Box::pin(async move { end.decided(executor.run(job, slot).await) });
         // Refused by the stopper, the attempt is dropped, and its drop reports that.
         if let Ok(attempt) = self.worker.stopper.run_async_task(ctx.function(), attempt) {
             self.started_since_turn += 1;
+            let attempt = attempt.abort_handle();
             self.running.insert(fence.id, Running { epoch: fence.epoch, ctx, attempt });
         }
     }
