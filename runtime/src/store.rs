@@ -52,6 +52,11 @@ pub trait Store: Inspect + Upkeep + fmt::Debug + Send + Sync + 'static {
     /// tasks belong to others now.
     fn turn(&self, turn: Turn) -> Pending<'_, Turned>;
 
+    /// How many turns of one worker the store takes at once to its own advantage: one, unless answers have far to travel.
+    fn lanes(&self) -> usize {
+        1
+    }
+
     /// Notes durably that attempts begin, for tasks under which a process has died before ([`Claim::crashes`] above
     /// zero). Answers which of the fences still hold, aligned.
     fn start(&self, fences: Vec<Fence>) -> Pending<'_, Vec<Settled>>;

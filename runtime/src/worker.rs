@@ -1,5 +1,5 @@
 //! The worker: claims tasks, keeps as many running as it may, and settles what they come to. One loop owns all of its
-//! state; attempts report to it, and it alone talks to the store, a turn (settle and claim, one round trip) at a time.
+//! state; attempts report to it, and it alone talks to the store, in turns (settle and claim, one round trip).
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -17,12 +17,15 @@ use crate::outcome::{Outcome, Transition};
 use crate::retry::Retry;
 use crate::state::{Attempted, Policy, decide};
 use crate::stopper::Stopper;
-use crate::store::{Claim, Enlist, Pending, Queues, Settled, Settlement, Store, Turn, Turned, WorkerId};
+use crate::store::{Claim, Enlist, Queues, Settled, Settlement, Store, Turn, Turned, WorkerId};
 use crate::task::TaskId;
 
 mod beat;
+mod lanes;
+mod leave;
 mod report;
 
+use lanes::{Lanes, Sent};
 use report::{End, Report, Slot};
 
 /// How a worker works.
@@ -38,6 +41,9 @@ pub(crate) struct WorkerConfig {
 
 /// The most tasks that are claimed ahead of the running ones.
 const MOST_AHEAD: usize = 1000;
+
+/// What makes it worth while to send a turn while another one is on its way: so many tasks to settle or to claim.
+const WORTH_A_LANE: usize = 250;
 
 /// A worker that is about to run.
 pub(crate) struct Worker {
@@ -68,11 +74,14 @@ impl Worker {
             ended: Vec::new(),
             dry: false,
             woken: false,
+            last_claim: 0,
+            turns: 0,
             started_since_turn: 0,
             pace: 0,
             next_due: None,
             backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
             not_before: None,
+            lanes: Lanes::default(),
             reports,
             worker: self,
         };
@@ -119,6 +128,9 @@ struct Loop {
     dry: bool,
     /// There was a signal since the last claim was sent: what it did not find may have come after it looked.
     woken: bool,
+    /// The number of the turn that claimed last.
+    last_claim: u64,
+    turns: u64,
     started_since_turn: usize,
     /// Attempts begun during the last turn: how many are worth claiming ahead.
     pace: usize,
@@ -126,14 +138,8 @@ struct Loop {
     backoff: Backoff,
     /// The store was in trouble: no turn before this.
     not_before: Option<Instant>,
+    lanes: Lanes,
     reports: mpsc::UnboundedSender<Report>,
-}
-
-/// A turn on its way, and what is to be settled by it.
-struct Sent {
-    settle: Vec<Settlement>,
-    want: usize,
-    answer: Pending<'static, Turned>,
 }
 
 impl Loop {
@@ -142,31 +148,27 @@ impl Loop {
         let (quiescing, stopping) = (stopper.quiescing(), stopper.stopping());
         tokio::pin!(quiescing, stopping);
         let mut signal = self.worker.store.signals().subscribe();
-        let mut sent: Option<Sent> = None;
         let mut buffer = Vec::new();
         let mut open = true;
         loop {
             if open {
                 self.begin_attempts();
             }
-            if sent.is_none() {
-                sent = self.next_turn(open);
-                if sent.as_ref().is_some_and(|sent| sent.want > 0) {
+            while let Some(sent) = self.next_turn(open) {
+                if sent.want > 0 {
                     signal.mark_unchanged();
                     self.woken = false;
+                    self.last_claim = sent.number;
                 }
+                self.lanes.send(sent);
             }
-            let wake = self.wake_at(sent.is_some());
+            let wake = self.wake_at();
             tokio::select! {
                 biased;
                 _ = inbox.recv_many(&mut buffer, 4096) => {
                     buffer.drain(..).for_each(|report| self.note(report));
                 }
-                answer = async { (&mut sent.as_mut().expect("guarded").answer).await }, if sent.is_some() => {
-                    if let Some(sent) = sent.take() {
-                        self.turned(sent, answer).await;
-                    }
-                }
+                (sent, answer) = self.lanes.answer() => self.turned(sent, answer).await,
                 () = &mut quiescing, if open => {
                     open = false;
                     self.give_back();
@@ -181,7 +183,7 @@ impl Loop {
                 }
             }
         }
-        self.leave(sent, inbox).await;
+        self.leave(inbox).await;
     }
 
     /// A task may have become claimable, or the store wants to tell something.
@@ -190,9 +192,13 @@ impl Loop {
         self.woken = true;
     }
 
-    fn wake_at(&self, turn_is_on_its_way: bool) -> Option<Instant> {
-        let retry = if turn_is_on_its_way { None } else { self.not_before };
+    fn wake_at(&self) -> Option<Instant> {
+        let retry = if self.has_lane() { self.not_before } else { None };
         [self.next_due, retry].into_iter().flatten().min()
+    }
+
+    fn has_lane(&self) -> bool {
+        self.lanes.busy() < self.worker.store.lanes()
     }
 
     fn free(&self) -> usize {
@@ -249,31 +255,37 @@ impl Loop {
 
     /// The next exchange with the store, if there is anything to exchange.
     fn next_turn(&mut self, open: bool) -> Option<Sent> {
-        if self.not_before.is_some_and(|time| time > Instant::now()) {
+        if !self.has_lane() || self.not_before.is_some_and(|time| time > Instant::now()) {
             return None;
         }
         self.not_before = None;
         let want = if open && !self.dry { self.want() } else { 0 };
-        if want == 0 && self.ended.is_empty() {
+        let worth = if self.lanes.busy() == 0 { 1 } else { WORTH_A_LANE };
+        if want.max(self.ended.len()) < worth {
             return None;
         }
         self.pace = self.started_since_turn;
         self.started_since_turn = 0;
-        let settle = std::mem::take(&mut self.ended);
-        let turn =
-            Turn { worker: self.id, settle: settle.clone(), want, queues: self.worker.config.queues.clone() };
+        self.turns += 1;
+        let (number, worker, settle) = (self.turns, self.id, std::mem::take(&mut self.ended));
+        let turn = Turn { worker, settle: settle.clone(), want, queues: self.worker.config.queues.clone() };
         let store = Arc::clone(&self.worker.store);
-        Some(Sent { settle, want, answer: Box::pin(async move { store.turn(turn).await }) })
+        Some(Sent { number, worker, settle, want, answer: Box::pin(async move { store.turn(turn).await }) })
     }
 
     /// What the free slots can take, and ahead of them what will have begun by the next turn, judged by the last one:
     /// slow tasks are left to other workers, fast ones are never waited for.
     fn want(&self) -> usize {
         let target = self.free() + (2 * self.pace.max(self.started_since_turn)).min(MOST_AHEAD);
-        if self.ahead.len() * 2 > target { 0 } else { target - self.ahead.len() }
+        let coming = self.ahead.len() + self.lanes.want();
+        if coming * 2 > target { 0 } else { target - coming }
     }
 
     async fn turned(&mut self, sent: Sent, answer: Result<Turned>) {
+        if sent.worker != self.id {
+            // Sent before the lease was lost: all that it is about belongs to others.
+            return;
+        }
         match answer {
             Ok(turned) => {
                 self.backoff.reset();
@@ -283,7 +295,8 @@ impl Loop {
                         tracing::warn!(%task, "an attempt's end came too late: its lease was lost, another counts");
                     }
                 }
-                if sent.want > 0 {
+                // What an earlier claim did not find, a later one may have.
+                if sent.want > 0 && sent.number == self.last_claim {
                     self.dry = turned.claims.len() < sent.want && !self.woken;
                 }
                 self.ahead.extend(turned.claims);
@@ -343,36 +356,6 @@ impl Loop {
             self.beat = beat::start(&self.worker, id);
         }
         self.dry = false;
-    }
-
-    /// Claims that never began go back at once.
-    fn give_back(&mut self) {
-        let unbegun = self.ahead.drain(..).map(|claim| claim.fence);
-        self.ended.extend(unbegun.map(|fence| Settlement { fence, transition: Transition::Refund }));
-    }
-
-    /// All attempts have ended: settle them, and retire.
-    async fn leave(&mut self, sent: Option<Sent>, mut inbox: mpsc::UnboundedReceiver<Report>) {
-        if let Some(mut sent) = sent {
-            let answer = (&mut sent.answer).await;
-            self.turned(sent, answer).await;
-            self.give_back();
-        }
-        while let Ok(report) = inbox.try_recv() {
-            self.note(report);
-        }
-        // A few tries: after these the lease gives the tasks to others.
-        for _ in 0..5 {
-            let Some(mut sent) = self.next_turn(false) else { break };
-            let answer = (&mut sent.answer).await;
-            self.turned(sent, answer).await;
-            if let Some(time) = self.not_before {
-                sleep_until(time).await;
-            }
-        }
-        if let Err(error) = self.worker.store.retire(self.id).await {
-            tracing::error!(error = error.chain(), "the worker could not retire; its lease will run out");
-        }
     }
 }
 

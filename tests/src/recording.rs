@@ -47,6 +47,11 @@ impl Store for Recording {
         })
     }
 
+    /// More than a store on this machine asks for: what turns do to each other is to be seen.
+    fn lanes(&self) -> usize {
+        2
+    }
+
     fn enlist(&self, worker: Enlist) -> Pending<'_, WorkerId> {
         self.store.enlist(worker)
     }
