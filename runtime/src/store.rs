@@ -178,7 +178,8 @@ pub struct Retention {
     pub failed: Duration,
     /// Cancelled tasks; one day.
     pub cancelled: Duration,
-    /// How long a name stays taken after its task came to an end; one hour.
+    /// How long a name stays taken after its task came to an end; one hour. A name of a task whose result is kept stays
+    /// taken as long as that: who asks again by name finds the result.
     pub tombstone: Duration,
 }
 
@@ -199,6 +200,14 @@ impl Retention {
             Transition::Fail { .. } => Some(self.failed),
             Transition::Cancel { .. } => Some(self.cancelled),
             _ => None,
+        }
+    }
+
+    /// How long the name of a task that a transition ends stays taken.
+    pub(crate) fn bury(&self, transition: &Transition) -> Duration {
+        match transition {
+            Transition::Succeed(Some(kept)) => kept.keep.max(self.tombstone),
+            _ => self.tombstone,
         }
     }
 }

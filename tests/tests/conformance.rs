@@ -175,6 +175,7 @@ suite! {
         a_task_whose_name_was_taken_is_not_there
         a_scheduled_task_has_its_name_already
         a_name_stays_taken_for_the_tombstone_time_after_each_end
+        a_name_stays_taken_as_long_as_the_result_is_kept
         a_task_cancelled_while_it_waits_leaves_a_tombstone_too
         a_task_cancelled_on_its_way_back_leaves_a_tombstone_too
         a_task_that_is_to_run_again_keeps_its_name

@@ -109,6 +109,34 @@ async fn two_connections_share_names_workers_and_tasks() -> Result<()> {
     Ok(())
 }
 
+/// Work of one's own is no reason to overlook that of others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_connection_that_never_rests_hears_of_what_another_one_finishes() -> Result<()> {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("jobs.db");
+    let (busy, other) = (open(&path)?, open(&path)?);
+    let one = task();
+    busy.push(vec![one.clone()]).await?;
+    let hand = Hand::enlist(&other).await?;
+    let claim = hand.claim_one().await?;
+    let mut finished = busy.signals().finished(one.id);
+    let work = async {
+        loop {
+            let (one, other) = tokio::join!(busy.push(vec![task()]), busy.push(vec![task()]));
+            one.and(other).expect("a store that works");
+        }
+    };
+    let heard = async {
+        let _ = hand.settle(&claim, delay::Transition::Succeed(None)).await?;
+        (&mut finished).await.expect("fired");
+        Ok(())
+    };
+    tokio::select! {
+        () = work => unreachable!("it has no end"),
+        heard = soon("the end of a task, signalled to a busy connection", heard) => heard,
+    }
+}
+
 #[test]
 fn threads_that_open_a_new_file_at_once_all_get_it() {
     for _ in 0..100 {

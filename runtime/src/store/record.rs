@@ -48,7 +48,7 @@ pub struct TaskRecord {
 }
 
 /// Which tasks to list; every field that is set narrows the choice.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Filter {
     /// In this state.
     pub state: Option<TaskState>,
@@ -62,8 +62,22 @@ pub struct Filter {
     pub beyond: Option<TaskId>,
     /// The direction.
     pub order: Order,
-    /// At most so many; 0 means none.
+    /// At most so many; 100 unless told.
     pub limit: usize,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self {
+            state: None,
+            queue: None,
+            name: None,
+            payload_prefix: None,
+            beyond: None,
+            order: Order::default(),
+            limit: 100,
+        }
+    }
 }
 
 /// The direction of a listing.

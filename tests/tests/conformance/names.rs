@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use delay::store::{Acted, Action, Pushed, Retention, UpkeepRules};
-use delay::{Due, Hold, Result, Task, TaskId, TaskState, Transition};
+use delay::{Due, Hold, Kept, Result, Task, TaskId, TaskState, Transition};
 use delay_tests::{Fixture, Hand, LEASE, task};
 
 const TOMBSTONE: Duration = Fixture::RETENTION.tombstone;
@@ -68,6 +68,19 @@ pub(crate) async fn a_name_stays_taken_for_the_tombstone_time_after_each_end(f: 
         settle(&f, Transition::Succeed(None)).await?;
         f.advance(2 * TOMBSTONE);
     }
+    Ok(())
+}
+
+pub(crate) async fn a_name_stays_taken_as_long_as_the_result_is_kept(f: Fixture) -> Result<()> {
+    let holder = f.push(named()).await?;
+    settle(&f, Transition::Succeed(Some(Kept { value: vec![1], keep: 3 * TOMBSTONE }))).await?;
+    f.advance(3 * TOMBSTONE - MICRO);
+    assert_eq!(next(&f).await?, Pushed::NameTaken(holder));
+    f.advance(MICRO);
+    assert_eq!(next(&f).await?, Pushed::Added);
+    settle(&f, Transition::Succeed(Some(Kept { value: vec![1], keep: MICRO }))).await?;
+    f.advance(TOMBSTONE - MICRO);
+    assert!(matches!(next(&f).await?, Pushed::NameTaken(_)));
     Ok(())
 }
 

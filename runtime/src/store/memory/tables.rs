@@ -154,7 +154,7 @@ impl Tables {
 
     fn apply(&mut self, id: TaskId, transition: Transition, retention: &Retention, now: Timestamp) {
         self.leave(id);
-        let keep = retention.keep(&transition);
+        let (keep, bury) = (retention.keep(&transition), retention.bury(&transition));
         let Some(row) = self.rows.get_mut(&id) else { return };
         let record = &mut row.record;
         let state = match transition {
@@ -197,7 +197,7 @@ impl Tables {
             let expires = now.after(keep);
             row.expires = Some(expires);
             self.expiring.insert((expires, id));
-            self.bury_name(id, now.after(retention.tombstone));
+            self.bury_name(id, now.after(bury));
             self.ended.push(id);
         }
         self.woken |= matches!(state, TaskState::Ready | TaskState::Scheduled);

@@ -104,7 +104,7 @@ impl Session {
         self.leave(row, state)?;
         self.write(CANCEL, params![row, self.now.as_micros(), expires, "cancelled before it ran"])?;
         self.write(FORGET_RUN, [row])?;
-        self.bury_name(id, row)?;
+        self.bury_name(id, row, self.retention.tombstone)?;
         self.after.finished.push(id);
         Ok(())
     }

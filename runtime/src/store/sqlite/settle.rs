@@ -80,7 +80,7 @@ impl Session {
                     let expires = self.now.after(self.retention.keep(transition).unwrap_or_default());
                     let applied = finisher.finish(*fence, &finish, expires).map_err(finish_fault)?;
                     if applied && fence.named {
-                        self.bury_name(fence.id, fence.row)?;
+                        self.bury_name(fence.id, fence.row, self.retention.bury(transition))?;
                     }
                     self.after.finished.extend(applied.then_some(fence.id));
                     applied
@@ -98,8 +98,8 @@ impl Session {
     }
 
     /// Starts the tombstone time of a finished task's name.
-    pub(super) fn bury_name(&self, id: TaskId, row: i64) -> Result<()> {
-        let until = self.now.after(self.retention.tombstone).as_micros();
+    pub(super) fn bury_name(&self, id: TaskId, row: i64, bury: Duration) -> Result<()> {
+        let until = self.now.after(bury).as_micros();
         self.statement(BURY_NAME)?
             .execute(params![id.as_bytes(), until, row])
             .map(drop)
