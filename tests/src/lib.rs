@@ -10,6 +10,7 @@ pub mod history;
 mod lying;
 mod orders;
 mod place;
+pub mod postgres;
 mod process;
 mod recording;
 mod wait;
