@@ -8,6 +8,8 @@ use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 #[cfg(feature = "cli")]
 use crate::store::Inspect;
+#[cfg(feature = "cli")]
+use crate::store::finding::{Bounds, Finding};
 use crate::store::memory::MemoryStore;
 #[cfg(feature = "cli")]
 use crate::store::migration::Migration;
@@ -24,6 +26,9 @@ pub(crate) struct Scheme {
     /// What `open` would do to the tables.
     #[cfg(feature = "cli")]
     migration: fn(Url) -> Pending<'static, Migration>,
+    /// What is wrong with the place.
+    #[cfg(feature = "cli")]
+    doctor: fn(Url, Bounds) -> Pending<'static, Vec<Finding>>,
 }
 
 /// A store that is only read.
@@ -70,6 +75,8 @@ const MEMORY: Scheme = Scheme {
     look: |_| Box::pin(async { Err(gone()) }),
     #[cfg(feature = "cli")]
     migration: |_| Box::pin(async { Err(gone()) }),
+    #[cfg(feature = "cli")]
+    doctor: |_, _| Box::pin(async { Err(gone()) }),
 };
 
 #[cfg(feature = "sqlite")]
@@ -98,6 +105,13 @@ const SQLITE: Scheme = Scheme {
             blocking(move || crate::store::sqlite::migration(&options)).await
         })
     },
+    #[cfg(feature = "cli")]
+    doctor: |url, _| {
+        Box::pin(async move {
+            let options = url.sqlite(Retention::default())?;
+            blocking(move || crate::store::sqlite::examine(&options)).await
+        })
+    },
 };
 
 #[cfg(feature = "sqlite")]
@@ -124,6 +138,13 @@ pub(crate) async fn look(url: &str) -> Result<Box<Look>> {
 pub(crate) async fn migration(url: &str) -> Result<Migration> {
     let (scheme, parsed) = scheme_of(url)?;
     (scheme.migration)(parsed).await
+}
+
+/// What is wrong, or soon will be, with the place where a store's tasks live.
+#[cfg(feature = "cli")]
+pub(crate) async fn doctor(url: &str, bounds: Bounds) -> Result<Vec<Finding>> {
+    let (scheme, parsed) = scheme_of(url)?;
+    (scheme.doctor)(parsed, bounds).await
 }
 
 fn scheme_of(url: &str) -> Result<(&'static Scheme, Url)> {

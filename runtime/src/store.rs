@@ -23,6 +23,8 @@ use crate::task::{Task, TaskState};
 
 pub mod memory;
 #[cfg(feature = "cli")]
+pub(crate) mod finding;
+#[cfg(feature = "cli")]
 pub(crate) mod migration;
 mod exchange;
 mod record;
