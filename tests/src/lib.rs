@@ -17,7 +17,7 @@ mod wait;
 
 pub use dice::Dice;
 pub use elsewhere::{Opened, Somebody, in_mount_namespace, mount_tmpfs, remount};
-pub use fixture::{Backend, Fixture, Memory, Sqlite, task};
+pub use fixture::{Backend, Fixture, Memory, Postgres, Sqlite, task};
 pub use hand::{Hand, LEASE};
 pub use lying::{Lie, Lying};
 pub use orders::{Call, Orders, Work};

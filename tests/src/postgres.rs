@@ -19,6 +19,7 @@
 //!
 //! Nothing is skipped: without PostgreSQL's programs these functions panic and say what to install.
 
+mod cluster;
 mod folder;
 mod programs;
 mod schema;
@@ -26,7 +27,8 @@ mod server;
 mod shared;
 mod standby;
 
+pub use cluster::{Certificate, Promise, Setup};
 pub use schema::Schema;
-pub use server::{Promise, Server, Setup, Stop};
+pub use server::{Server, Stop};
 pub use shared::shared_url;
 pub use standby::Replication;

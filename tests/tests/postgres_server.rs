@@ -82,7 +82,7 @@ fn the_disk_of_a_server_in_a_small_file_system_fills_up() {
 /// The folder that a file system is mounted on belongs to us; the server's user has to get through.
 fn open_to_all(path: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
 }
 
 const INSIDE: &str = "DELAY_TEST_TO_BE_KILLED";

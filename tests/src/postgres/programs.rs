@@ -88,10 +88,19 @@ impl User {
 
     /// Gives a folder to this user, and closes it to everybody else.
     pub(super) fn give(self, folder: &Path) {
+        self.take_over(folder, 0o700);
+    }
+
+    /// Gives a file to this user, and closes it to everybody else.
+    pub(super) fn give_file(self, file: &Path) {
+        self.take_over(file, 0o600);
+    }
+
+    fn take_over(self, path: &Path, mode: u32) {
         if let Self::Ordinary { uid, gid } = self {
-            std::os::unix::fs::chown(folder, Some(uid), Some(gid)).expect("a new owner");
+            std::os::unix::fs::chown(path, Some(uid), Some(gid)).expect("a new owner");
         }
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).expect("a mode");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("a mode");
     }
 }
 

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::cluster::{DATABASE, PASSWORD, Setup, USER, make};
 use super::programs::{User, attempt};
-use super::server::{DATABASE, PASSWORD, Setup, USER, free_port, make, psql_command};
+use super::server::{free_port, psql_command};
 use crate::wait::BOUND;
 
 const OWN: &str = "DELAY_TEST_POSTGRES";

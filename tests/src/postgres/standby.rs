@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::cluster::{PASSWORD, USER, append};
 use super::folder::Folder;
 use super::programs::{User, run};
-use super::server::{PASSWORD, Server, USER, append};
+use super::server::Server;
 use crate::wait::BOUND;
 
 /// Whether a commit on the primary waits for its standby.

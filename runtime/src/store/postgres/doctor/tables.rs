@@ -155,15 +155,14 @@ impl Doctor<'_> {
 
 /// The names of all indexes that the tables' SQL makes, with a statement that makes each again.
 fn indexes_of(tables: &str) -> Vec<(String, String)> {
-    let mut table = String::new();
     let mut found = Vec::new();
     let lines: Vec<&str> = tables.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
     for statement in lines.join("\n").split(';') {
         let words: Vec<&str> = statement.split_whitespace().collect();
         match words[..] {
             ["CREATE", "TABLE", name, ..] => {
-                table = name.split('(').next().unwrap_or_default().to_owned();
-                found.extend(primary_key(statement, &table));
+                let table = name.split('(').next().unwrap_or_default();
+                found.extend(primary_key(statement, table));
             }
             ["CREATE", "INDEX", name, ..] => {
                 let again = words.join(" ").replacen("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1);
