@@ -29,6 +29,8 @@ pub(crate) mod migration;
 mod exchange;
 mod record;
 mod share;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -66,6 +68,11 @@ pub trait Store: Inspect + Upkeep + fmt::Debug + Send + Sync + 'static {
 
     /// Takes leave: what the worker still holds goes back as if it had not been claimed.
     fn retire(&self, worker: WorkerId) -> Pending<'_, ()>;
+
+    /// How many turns of one worker may be on their way at once, to keep a server busy while answers travel.
+    fn lanes(&self) -> usize {
+        1
+    }
 
     /// How the store wakes those who wait in this process.
     fn signals(&self) -> &Signals;

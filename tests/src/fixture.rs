@@ -85,7 +85,8 @@ impl Postgres {
 impl Backend for Postgres {
     fn open(&self, clock: VirtualClock, retention: Retention) -> Pending<'_, Arc<dyn Store>> {
         let url = self.schema.url_with(self.options);
-        let options = PostgresOptions { retention, clock: Clock::Virtual(clock), ..PostgresOptions::new(url) };
+        let options =
+            PostgresOptions { retention, clock: Clock::Virtual(clock), ..PostgresOptions::new(url) };
         Box::pin(async { Ok(Arc::new(PostgresStore::open(options).await?) as Arc<dyn Store>) })
     }
 }

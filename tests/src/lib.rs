@@ -13,6 +13,7 @@ mod place;
 pub mod postgres;
 mod process;
 mod recording;
+mod stores;
 mod wait;
 
 pub use dice::Dice;
@@ -25,4 +26,5 @@ pub use place::Place;
 pub use process::Process;
 pub use recording::Recording;
 pub use rustix::process::Signal;
+pub use stores::open_store;
 pub use wait::{BOUND, soon};
