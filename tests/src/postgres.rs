@@ -22,13 +22,17 @@
 mod cluster;
 mod folder;
 mod programs;
+mod proxy;
 mod schema;
 mod server;
+mod session;
 mod shared;
 mod standby;
 
 pub use cluster::{Certificate, Promise, Setup};
+pub use proxy::Proxy;
 pub use schema::Schema;
 pub use server::{Server, Stop};
+pub use session::Session;
 pub use shared::shared_url;
 pub use standby::Replication;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -86,8 +86,7 @@ impl Server {
     #[must_use]
     pub fn url_with(&self, others: &[&Server], options: &str) -> String {
         let ports = std::iter::once(self.port).chain(others.iter().map(|server| server.port));
-        let hosts: Vec<String> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
-        format!("postgres://{USER}:{PASSWORD}@{}/{DATABASE}?{options}", hosts.join(","))
+        url(&ports.collect::<Vec<_>>(), options)
     }
 
     /// Starts it if it does not run, and waits until it answers.
@@ -207,6 +206,26 @@ impl Server {
         psql_command(&self.folder.path().to_string_lossy(), self.port, database)
     }
 
+    /// A new folder beside its data, for a tablespace.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    #[must_use]
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir(&path).expect("a folder");
+        self.own(&path);
+        path
+    }
+
+    /// Gives a folder to the server's user, and to nobody else: such as a file system that was mounted there.
+    ///
+    /// # Panics
+    /// If it cannot.
+    pub fn own(&self, path: &Path) {
+        User::of_servers().give(path);
+    }
+
     /// What it has said so far.
     #[must_use]
     pub fn log(&self) -> String {
@@ -231,6 +250,12 @@ impl Drop for Server {
             self.kill9();
         }
     }
+}
+
+/// The URL of a store behind these ports of this machine.
+pub(super) fn url(ports: &[u16], options: &str) -> String {
+    let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    format!("postgres://{USER}:{PASSWORD}@{}/{DATABASE}?{options}", hosts.join(","))
 }
 
 /// A `psql` that reads no configuration and stops at the first error.
