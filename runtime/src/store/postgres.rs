@@ -22,10 +22,14 @@ mod address;
 mod base;
 mod cancel;
 mod connect;
+#[cfg(feature = "cli")]
+mod doctor;
 mod fault;
 mod fresh;
 mod gather;
 mod inspect;
+#[cfg(feature = "cli")]
+mod look;
 mod lost;
 mod marks;
 mod notify;
@@ -43,6 +47,7 @@ mod sql;
 mod statement;
 mod text;
 mod tls;
+mod transaction;
 mod turn;
 mod upkeep;
 mod watch;
@@ -51,7 +56,10 @@ mod workers;
 
 use base::Base;
 use gather::Gatherer;
+#[cfg(feature = "cli")]
+pub(crate) use look::{PostgresLook, bare_connection, clear, examine, migration};
 pub use settings::Durability;
+pub use transaction::Within;
 
 /// How to open a Postgres store.
 #[derive(Clone)]

@@ -61,11 +61,6 @@ fn is_passing(code: &SqlState) -> bool {
     ["08", "53", "57", "58"].iter().any(|class| code.code().starts_with(class))
 }
 
-/// Whether two transactions were in each other's way: nothing was done, and it can be done again.
-pub(super) fn is_collision(error: &tokio_postgres::Error) -> bool {
-    matches!(error.code(), Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE))
-}
-
 /// The error of every verb once the store is closed.
 pub(super) fn closed() -> Error {
     Error::new(Kind::Unavailable, "the store is closed")

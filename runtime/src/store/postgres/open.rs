@@ -25,7 +25,7 @@ const STANDBYS: Sql =
 
 /// Connects, checks, migrates.
 pub(super) async fn open(options: &PostgresOptions) -> Result<Arc<Base>> {
-    let base = connect(options)?;
+    let base = connect(options, Access::Write)?;
     check(&base).await?;
     schema::migrate(&base).await?;
     let session = base.session().await?;
@@ -35,18 +35,33 @@ pub(super) async fn open(options: &PostgresOptions) -> Result<Arc<Base>> {
     Ok(base)
 }
 
+/// What sessions may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+    /// Anything, as the server is configured.
+    Bare,
+}
+
 /// What [`open`] connects with; no statement is sent.
-pub(super) fn connect(options: &PostgresOptions) -> Result<Arc<Base>> {
+pub(super) fn connect(options: &PostgresOptions, access: Access) -> Result<Arc<Base>> {
     let words = Words::parse(&options.url, &|name| std::env::var(name).ok())?;
     let settings = Settings::read(&words)?;
-    let connector = Connector::new(&words, session(&settings))?;
+    let connector = Connector::new(&words, session(&settings, access))?;
     Ok(Arc::new(Base::new(connector, settings, options.retention, options.clock.clone())))
 }
 
 /// What each session begins with.
-fn session(settings: &Settings) -> String {
+fn session(settings: &Settings, access: Access) -> String {
     let timeout = settings.statement_timeout.as_millis();
-    format!("{PLANS} {HANGING} SET statement_timeout = {timeout}; {}", durability(settings.durability))
+    let begin = format!("{HANGING} SET statement_timeout = {timeout};");
+    match access {
+        // What people ask for is planned for what the tables hold.
+        Access::Read => format!("{begin} SET default_transaction_read_only = on;"),
+        Access::Bare => durability(settings.durability).to_owned(),
+        Access::Write => format!("{begin} {PLANS} {}", durability(settings.durability)),
+    }
 }
 
 /// What the server is configured for is never lowered, unless that was asked for.

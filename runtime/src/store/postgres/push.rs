@@ -64,7 +64,7 @@ pub(super) const ANY: Sql = Sql {
     ],
 };
 
-const HOLDER: Sql =
+pub(super) const HOLDER: Sql =
     Sql { text: "SELECT id FROM @.name WHERE queue = $1 AND name = $2", types: &[Type::TEXT, Type::TEXT] };
 
 /// Ids that are in the store, finished or not.

@@ -134,6 +134,12 @@ pub(super) fn script(dialect: &Dialect, from: Option<i64>) -> String {
     dialect.write(&text)
 }
 
+/// The SQL that makes the tables, `@.` for the schema.
+#[cfg(feature = "cli")]
+pub(super) fn tables() -> String {
+    STEPS.iter().map(|step| step.sql).collect()
+}
+
 /// Somebody holds a lock, or made the same tables at the same moment.
 fn may_pass(error: &Error) -> bool {
     let code = std::error::Error::source(error)
@@ -162,6 +168,7 @@ fn newer(found: Found) -> Error {
     )
 }
 
+#[cfg(feature = "cli")]
 /// What a tool or a transaction learns that finds no tables as it knows them.
 pub(super) fn not_there(found: Option<Found>) -> Error {
     let what = match found {

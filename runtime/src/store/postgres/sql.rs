@@ -162,11 +162,6 @@ impl Session {
     pub(super) async fn batch(&self, act: &str, text: &str) -> Result<()> {
         self.client().batch_execute(text).await.map_err(|error| fault(act, error))
     }
-
-    /// Whether the connection is lost, and with it the fate of what ran.
-    pub(super) fn is_lost(&self) -> bool {
-        self.client().is_closed()
-    }
 }
 
 #[cfg(test)]

@@ -82,9 +82,14 @@ impl Doctor<'_> {
             let literal = gid.replace('\'', "''");
             Finding::trouble(
                 "prepared-transaction",
-                format!("the prepared transaction `{gid}` of {owner} has waited for its end for {}", span(row.get(2))),
+                format!(
+                    "the prepared transaction `{gid}` of {owner} has waited for its end for {}",
+                    span(row.get(2))
+                ),
                 HELD_BACK,
-                format!("have its owner end it, or: ROLLBACK PREPARED '{literal}' (or COMMIT PREPARED '{literal}')"),
+                format!(
+                    "have its owner end it, or: ROLLBACK PREPARED '{literal}' (or COMMIT PREPARED '{literal}')"
+                ),
             )
         };
         Ok(rows.iter().map(finding).collect())
@@ -98,7 +103,8 @@ impl Doctor<'_> {
                    coalesce(greatest(age(xmin), age(catalog_xmin)), 0)::int8 FROM pg_replication_slots ORDER BY 1";
         let rows = self.rows("look at replication slots", sql, &[]).await?;
         let finding = |row: &tokio_postgres::Row| {
-            let (name, active, log, age): (String, bool, i64, i64) = (row.get(0), row.get(1), row.get(2), row.get(3));
+            let (name, active, log, age): (String, bool, i64, i64) =
+                (row.get(0), row.get(1), row.get(2), row.get(3));
             let used = if active { "is behind" } else { "is used by nobody" };
             let troubles = if active { log > MUCH_LOG || age > OLD_XMIN } else { log > 0 || age > 0 };
             troubles.then(|| {
@@ -118,7 +124,8 @@ impl Doctor<'_> {
     pub(super) async fn standby_feedback(&self) -> Result<Vec<Finding>> {
         let sql = "SELECT coalesce(application_name, ''), age(backend_xmin)::int8 FROM pg_stat_replication \
                    WHERE age(backend_xmin) > $1";
-        let rows = self.rows("look at standbys", sql, &[&i32::try_from(OLD_XMIN).unwrap_or(i32::MAX)]).await?;
+        let rows =
+            self.rows("look at standbys", sql, &[&i32::try_from(OLD_XMIN).unwrap_or(i32::MAX)]).await?;
         let finding = |row: &tokio_postgres::Row| {
             let (name, age): (String, i64) = (row.get(0), row.get(1));
             Finding::trouble(

@@ -15,7 +15,10 @@ impl Doctor<'_> {
     pub(super) async fn durability(&self) -> Result<Vec<Finding>> {
         let mut found = Vec::new();
         for (name, why) in [
-            ("fsync", "the server does not wait for its disk: after a loss of power the whole database may be damaged"),
+            (
+                "fsync",
+                "the server does not wait for its disk: after a loss of power the whole database may be damaged",
+            ),
             ("full_page_writes", "a page that was half written when power failed cannot be repaired"),
         ] {
             if self.setting(name).await? == "off" {
@@ -46,7 +49,9 @@ impl Doctor<'_> {
         let standbys: i64 = rows.first().map_or(0, |row| row.get(0));
         let names = self.setting("synchronous_standby_names").await?;
         let what = match (commit, names.as_str(), standbys) {
-            ("off" | "local", ..) => format!("`synchronous_commit` is `{commit}`: no commit waits for a standby"),
+            ("off" | "local", ..) => {
+                format!("`synchronous_commit` is `{commit}`: no commit waits for a standby")
+            }
             (_, "", _) => "`synchronous_standby_names` is empty: no commit waits for a standby".to_owned(),
             (.., 0) => format!("no standby that `synchronous_standby_names` names (`{names}`) is connected"),
             _ => return Ok(None),
@@ -82,7 +87,8 @@ impl Doctor<'_> {
 }
 
 fn is_utc(zone: &str) -> bool {
-    ["utc", "etc/utc", "gmt", "etc/gmt", "uct", "zulu", "universal"].contains(&zone.to_ascii_lowercase().as_str())
+    ["utc", "etc/utc", "gmt", "etc/gmt", "uct", "zulu", "universal"]
+        .contains(&zone.to_ascii_lowercase().as_str())
 }
 
 fn unix_now() -> f64 {

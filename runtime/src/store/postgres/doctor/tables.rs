@@ -25,7 +25,9 @@ impl Doctor<'_> {
             let vacuumed: String = row.get(3);
             Finding::trouble(
                 "dead-rows",
-                format!("`{table}` has {dead} dead rows beside {live} living ones; autovacuum was there last: {vacuumed}"),
+                format!(
+                    "`{table}` has {dead} dead rows beside {live} living ones; autovacuum was there last: {vacuumed}"
+                ),
                 "everything that reads the table or its indexes walks over them, and they take space",
                 format!(
                     "remove what holds vacuum back (the findings on sessions, slots and prepared transactions), then: \
@@ -80,7 +82,12 @@ impl Doctor<'_> {
         for row in self.rows("look at autovacuum", sql, &[&self.settings.schema]).await? {
             let table: String = row.get(0);
             let advice = format!("ALTER TABLE {}.\"{table}\" RESET (autovacuum_enabled)", self.quoted());
-            found.push(Finding::trouble("autovacuum", format!("autovacuum is off for `{table}`"), WHY, advice));
+            found.push(Finding::trouble(
+                "autovacuum",
+                format!("autovacuum is off for `{table}`"),
+                WHY,
+                advice,
+            ));
         }
         Ok(found)
     }
@@ -97,7 +104,9 @@ impl Doctor<'_> {
         Ok((age > most + most / 2).then(|| {
             Finding::trouble(
                 "freeze-age",
-                format!("the database's oldest transaction is {age} back; vacuum should have frozen it at {most}"),
+                format!(
+                    "the database's oldest transaction is {age} back; vacuum should have frozen it at {most}"
+                ),
                 "at 2,147 million the server refuses every write until it has been vacuumed by hand",
                 "remove what holds vacuum back, then as a superuser: VACUUM (FREEZE) in this database",
             )
@@ -116,7 +125,9 @@ impl Doctor<'_> {
             let made = statement.replace("@.", &format!("{schema}."));
             let (what, advice) = match there.get(&name) {
                 Some(true) => return None,
-                Some(false) => ("is there, but not valid", format!("REINDEX INDEX CONCURRENTLY {schema}.\"{name}\"")),
+                Some(false) => {
+                    ("is there, but not valid", format!("REINDEX INDEX CONCURRENTLY {schema}.\"{name}\""))
+                }
                 None => ("is missing", made),
             };
             let what = format!("the index `{name}` {what}");
