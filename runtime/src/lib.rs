@@ -96,6 +96,8 @@ pub use time::{IntoDuration, Timestamp};
 pub use delay_macros::{func, main};
 #[cfg(feature = "sqlite")]
 pub use rusqlite;
+#[cfg(feature = "postgres")]
+pub use tokio_postgres;
 
 /// Names a crate, so that its delayed functions are linked into this program.
 ///

@@ -23,10 +23,14 @@ use crate::task::{Task, TaskState};
 
 pub mod memory;
 #[cfg(feature = "cli")]
+pub(crate) mod finding;
+#[cfg(feature = "cli")]
 pub(crate) mod migration;
 mod exchange;
 mod record;
 mod share;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -69,6 +73,11 @@ pub trait Store: Inspect + Upkeep + fmt::Debug + Send + Sync + 'static {
 
     /// Takes leave: what the worker still holds goes back as if it had not been claimed.
     fn retire(&self, worker: WorkerId) -> Pending<'_, ()>;
+
+    /// How many turns of one worker may be on their way at once, to keep a server busy while answers travel.
+    fn lanes(&self) -> usize {
+        1
+    }
 
     /// How the store wakes those who wait in this process.
     fn signals(&self) -> &Signals;

@@ -21,6 +21,8 @@ use crate::runtime::Runtime;
 
 #[cfg(feature = "sqlite")]
 mod floor;
+#[cfg(feature = "postgres")]
+mod floor_postgres;
 mod usage;
 
 /// What to measure.
@@ -102,7 +104,9 @@ async fn bench(url: &str, args: &BenchArgs) -> crate::error::Result<Map<String, 
         ours.rss_mb = ours.rss_mb.max(usage::peak_rss_mb());
     }
     let mut report = Map::new();
-    report.insert("store".into(), json!(url));
+    // Without what stands before the host: it may be a password.
+    let shown = url.rsplit_once('@').map_or(url.to_owned(), |(_, place)| format!("postgres://…@{place}"));
+    report.insert("store".into(), json!(shown));
     report.insert("durability".into(), json!(durability));
     for (key, value) in [
         ("tasks", args.tasks),
@@ -125,8 +129,12 @@ async fn floor_round(url: &str, args: &BenchArgs, figures: &mut Figures) -> crat
     if url.starts_with("sqlite:") {
         return floor::round(url, args, figures).await;
     }
+    #[cfg(feature = "postgres")]
+    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        return Box::pin(floor_postgres::round(url, args, figures)).await;
+    }
     let _ = (args, figures);
-    let text = format!("no floor is known for `{url}`: leave `--floor` out");
+    let text = "no floor is known for this kind of store: leave `--floor` out";
     Err(Error::new(Kind::InvalidOption, text))
 }
 
@@ -352,5 +360,5 @@ async fn check_empty(client: &Client) -> crate::error::Result<()> {
 /// Leaves an empty store behind.
 async fn clear(rt: &Runtime, url: &str) -> crate::error::Result<()> {
     rt.stop().await?;
-    crate::schemes::remove(url)
+    crate::schemes::remove(url).await
 }

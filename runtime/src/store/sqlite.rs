@@ -18,6 +18,8 @@ use crate::task::{Task, TaskId};
 mod alive;
 mod ballast;
 mod cancel;
+#[cfg(feature = "cli")]
+mod doctor;
 mod fault;
 mod finish;
 mod inspect;
@@ -38,6 +40,8 @@ mod upkeep;
 mod workers;
 mod writer;
 
+#[cfg(feature = "cli")]
+pub(crate) use doctor::examine;
 #[cfg(feature = "cli")]
 pub(crate) use look::{SqliteLook, migration};
 use readers::Readers;
