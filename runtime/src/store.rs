@@ -56,11 +56,6 @@ pub trait Store: Inspect + Upkeep + fmt::Debug + Send + Sync + 'static {
     /// tasks belong to others now.
     fn turn(&self, turn: Turn) -> Pending<'_, Turned>;
 
-    /// How many turns of one worker the store takes at once to its own advantage: one, unless answers have far to travel.
-    fn lanes(&self) -> usize {
-        1
-    }
-
     /// Notes durably that attempts begin, for tasks under which a process has died before ([`Claim::crashes`] above
     /// zero). Answers which of the fences still hold, aligned.
     fn start(&self, fences: Vec<Fence>) -> Pending<'_, Vec<Settled>>;
@@ -215,7 +210,7 @@ impl Retention {
     /// How long the name of a task that a transition ends stays taken.
     pub(crate) fn bury(&self, transition: &Transition) -> Duration {
         match transition {
-            Transition::Succeed(Some(kept)) => kept.keep.max(self.tombstone),
+            Transition::Succeed(Some(kept)) => self.tombstone.max(self.succeeded).max(kept.keep),
             _ => self.tombstone,
         }
     }

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use delay::Result;
 use delay::Task;
 use delay::store::{Claim, Pending, Pushed, Settled, Store, Turn, Turned};
-use delay::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::delegate::delegate;

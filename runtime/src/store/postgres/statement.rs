@@ -79,12 +79,12 @@ const BEGIN: &str = "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now
 
 const END_PLAIN: &str = ", gone AS (
         DELETE FROM @.task t USING unnest($4, $5) AS f(id, epoch)
-        WHERE t.id = f.id AND t.epoch = f.epoch AND t.state = 2 AND EXISTS (SELECT FROM me)
+        WHERE t.id = f.id AND t.epoch = f.epoch AND t.state = 2 AND t.worker = $2 AND EXISTS (SELECT FROM me)
         RETURNING t.*, 4::int2 AS end_state, $10 AS keep, NULL::text AS end_error, NULL::bytea AS result)";
 
 const END_VARIED: &str = ", gone AS (
         DELETE FROM @.task t USING unnest($4, $5, $6, $7, $8, $9) AS f(id, epoch, state, keep, error, result)
-        WHERE t.id = f.id AND t.epoch = f.epoch AND t.state = 2 AND EXISTS (SELECT FROM me)
+        WHERE t.id = f.id AND t.epoch = f.epoch AND t.state = 2 AND t.worker = $2 AND EXISTS (SELECT FROM me)
         RETURNING t.*, f.state AS end_state, f.keep, f.error AS end_error, f.result)";
 
 /// Into history, from any statement that has `gone` and `clock`.
@@ -97,8 +97,8 @@ pub(super) const KEEP: &str = ", kept AS (
 
 /// Walks the names by their key, in its order: two statements cannot wait for each other.
 pub(super) const BURY: &str = ", buried AS (
-        UPDATE @.name n SET until = now + least($11, 9223372036854775807 - now)
-        FROM (SELECT n.queue, n.name FROM gone JOIN @.name n ON n.queue = gone.queue AND n.name = gone.name
+        UPDATE @.name n SET until = now + least(greatest($11, kept), 9223372036854775807 - now)
+        FROM (SELECT n.queue, n.name, CASE WHEN gone.result IS NULL THEN 0 ELSE gone.keep END AS kept FROM gone JOIN @.name n ON n.queue = gone.queue AND n.name = gone.name
             WHERE n.id = gone.id ORDER BY n.queue, n.name FOR UPDATE OF n) g, clock
         WHERE n.queue = g.queue AND n.name = g.name)";
 
