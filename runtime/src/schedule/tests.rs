@@ -1,0 +1,1 @@
+//! What a tick is, and which schedules can stand beside each other.
