@@ -148,7 +148,7 @@ impl Registry {
         Self::collect(registrations.iter().copied()).map(|registry| &*Box::leak(Box::new(registry)))
     }
 
-    fn collect(registrations: impl IntoIterator<Item = &'static Registration>) -> Result<Self> {
+    pub(crate) fn collect(registrations: impl IntoIterator<Item = &'static Registration>) -> Result<Self> {
         let mut by_id: HashMap<&'static str, &'static Registration> = HashMap::new();
         let mut functions = Vec::new();
         for registration in registrations {
