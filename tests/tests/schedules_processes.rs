@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use delay::store::{Filter, TaskRecord};
 use delay::{Client, Result, TaskState};
 use delay_tests::history::{self, What};
-use delay_tests::{Place, soon};
+use delay_tests::{Place, Signal, soon};
+use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 
 const SCHEDULED: &str = env!("CARGO_BIN_EXE_scheduled");
@@ -20,6 +21,12 @@ impl Program {
         let mut command = Command::new(SCHEDULED);
         let command = command.arg("work").arg(place.store()).arg(place.history()).stdout(Stdio::null());
         Self(command.spawn().expect("the program starts"))
+    }
+
+    /// In order: nothing that runs is interrupted.
+    fn stop(mut self) {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("it is there");
+        assert!(self.0.wait().expect("its end").success());
     }
 
     fn kill(mut self) {
@@ -91,7 +98,7 @@ async fn three_processes_run_each_tick_once() -> Result<()> {
     let programs = [(); 3].map(|()| Program::start(&place));
     until(&client, "the workers", |ticks| done(ticks) >= 1).await;
     let found = until(&client, "six more ticks", |ticks| done(ticks) >= 7).await;
-    programs.into_iter().for_each(Program::kill);
+    programs.into_iter().for_each(Program::stop);
     let runs = runs(&place);
     assert!(runs.len() >= 7 && runs.values().all(|times| *times == 1), "{runs:?}");
     let mut times: Vec<u64> = found.iter().map(seconds).collect();
