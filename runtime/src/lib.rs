@@ -32,6 +32,8 @@ mod id;
 mod error;
 mod time;
 mod limits;
+#[cfg(feature = "cron")]
+mod cron;
 mod retry;
 mod failure;
 mod outcome;
@@ -56,6 +58,8 @@ mod context;
 mod handler;
 mod registry;
 mod call;
+#[cfg(feature = "cron")]
+mod schedule;
 
 // Floor 3: engines, and those below `store`.
 mod panics;
@@ -63,6 +67,8 @@ mod executor;
 
 // Floor 4: doors.
 mod maintenance;
+#[cfg(feature = "cron")]
+mod ticker;
 mod worker;
 
 // Floor 5: house.
@@ -78,6 +84,8 @@ pub use client::{Added, Client};
 pub use clock::{Clock, VirtualClock};
 pub use codec::ArgumentError;
 pub use context::{Context, Headers};
+#[cfg(feature = "cron")]
+pub use cron::{Cron, IntoCron};
 pub use draft::Draft;
 pub use enqueue::{Drafted, Enqueue};
 pub use error::{Error, Result};

@@ -15,11 +15,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::id::TaskId;
 use crate::outcome::Transition;
 pub use crate::signals::Signals;
 use crate::task::{Task, TaskState};
+use crate::time::Timestamp;
 
 pub mod memory;
 #[cfg(feature = "cli")]
@@ -72,6 +74,13 @@ pub trait Store: Inspect + Upkeep + fmt::Debug + Send + Sync + 'static {
     /// How many turns of one worker may be on their way at once, to keep a server busy while answers travel.
     fn lanes(&self) -> usize {
         1
+    }
+
+    /// The store's clock. For who has to know what is ahead by it (the ticks of a schedule); a due time is given to
+    /// [`push`](Self::push) as it is, and only the store compares. A store that goes by another clock than the
+    /// system's says so here.
+    fn now(&self) -> Pending<'_, Timestamp> {
+        Box::pin(std::future::ready(Ok(Clock::System.now())))
     }
 
     /// How the store wakes those who wait in this process.

@@ -22,6 +22,10 @@ macro_rules! delegate {
             self.store.retire(worker)
         }
 
+        fn now(&self) -> delay::store::Pending<'_, delay::Timestamp> {
+            self.store.now()
+        }
+
         fn signals(&self) -> &delay::store::Signals {
             self.store.signals()
         }

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::error::Result;
 use crate::signals::Signals;
 use crate::task::{Task, TaskId};
+use crate::time::Timestamp;
 
 mod address;
 mod base;
@@ -150,6 +151,13 @@ impl Store for PostgresStore {
 
     fn signals(&self) -> &Signals {
         &self.base.signals
+    }
+
+    fn now(&self) -> Pending<'_, Timestamp> {
+        Box::pin(async move {
+            let session = self.base.session().await?;
+            self.base.server_now(&session).await.map(Timestamp::from_micros)
+        })
     }
 
     fn lanes(&self) -> usize {
