@@ -51,6 +51,7 @@ mod transaction;
 mod turn;
 mod upkeep;
 mod watch;
+mod wire;
 mod words;
 mod workers;
 
