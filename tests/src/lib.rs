@@ -2,6 +2,7 @@
 //!
 //! No delayed function is registered here: whoever links this crate decides itself what it can run.
 
+mod cutter;
 mod dice;
 mod elsewhere;
 mod fixture;
@@ -16,6 +17,7 @@ mod recording;
 mod stores;
 mod wait;
 
+pub use cutter::Cutter;
 pub use dice::Dice;
 pub use elsewhere::{Opened, Somebody, in_mount_namespace, mount_tmpfs, remount};
 pub use fixture::{Backend, Fixture, Memory, Postgres, Sqlite, task};

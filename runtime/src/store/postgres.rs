@@ -117,6 +117,20 @@ impl PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// How the server goes about a claim of `want` tasks by this worker, as `EXPLAIN ANALYZE` tells it; nothing is
+    /// claimed. For tests, and for whoever wonders why claims are slow.
+    ///
+    /// # Errors
+    /// If the server cannot be asked.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the connection is thrown away, and with it what was tried.
+    pub async fn explain_claim(&self, worker: WorkerId, want: usize) -> Result<String> {
+        Box::pin(self.base.explain_claim(worker, want)).await
+    }
+}
+
 impl Drop for PostgresStore {
     fn drop(&mut self) {
         self.others.iter().for_each(JoinHandle::abort);
