@@ -1,6 +1,7 @@
 //! The stores by URL scheme. Each engine adds a line to a table at link time; where the platform's linker cannot do
 //! that, the table is written out.
 
+#[cfg(feature = "sqlite")]
 use std::path::PathBuf;
 use std::sync::Arc;
 

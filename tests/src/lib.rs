@@ -2,6 +2,7 @@
 //!
 //! No delayed function is registered here: whoever links this crate decides itself what it can run.
 
+mod cutter;
 mod delegate;
 mod dice;
 mod elsewhere;
@@ -17,6 +18,7 @@ mod recording;
 mod stores;
 mod wait;
 
+pub use cutter::Cutter;
 pub use dice::Dice;
 pub use elsewhere::{Opened, Somebody, in_mount_namespace, mount_tmpfs, remount};
 pub use fixture::{Backend, Fixture, Memory, Postgres, Sqlite, task};

@@ -18,11 +18,15 @@ use crate::error::{Error, Kind};
 use crate::handler::{Attempt, Returned};
 use crate::registry::{Function, Options, Place, Registration, Registry};
 use crate::runtime::Runtime;
+#[cfg(feature = "postgres")]
+use crate::time::IntoDuration as _;
 
 #[cfg(feature = "sqlite")]
 mod floor;
 #[cfg(feature = "postgres")]
 mod floor_postgres;
+#[cfg(feature = "postgres")]
+mod hold;
 mod usage;
 
 /// What to measure.
@@ -46,6 +50,11 @@ pub(super) struct BenchArgs {
     /// Also runs a bare group-commit loop on the same disk, and gives its figures with the prefix `floor_`
     #[arg(long)]
     floor: bool,
+    /// Measures claims instead while somebody holds a snapshot for so long (`60s`), in the first half of the time and in
+    /// the second; PostgreSQL only
+    #[cfg(feature = "postgres")]
+    #[arg(long, value_name = "TIME", value_parser = |text: &str| text.into_duration())]
+    hold_snapshot: Option<Duration>,
 }
 
 /// How long a round of enqueueing lasts, unless it runs out of tasks before.
@@ -69,6 +78,11 @@ struct Figures {
 
 impl BenchArgs {
     pub(super) async fn run(&self, url: &str, output: &Output) -> Result<(), Complaint> {
+        #[cfg(feature = "postgres")]
+        if let Some(length) = self.hold_snapshot {
+            let report = Box::pin(hold::run(url, self, length)).await.map_err(Complaint::failed)?;
+            return output.answer(&report, || text(&report));
+        }
         let report = bench(url, self).await.map_err(Complaint::failed)?;
         output.answer(&report, || text(&report))
     }

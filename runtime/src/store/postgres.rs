@@ -52,6 +52,7 @@ mod transaction;
 mod turn;
 mod upkeep;
 mod watch;
+mod wire;
 mod words;
 mod workers;
 
@@ -114,6 +115,20 @@ impl PostgresStore {
             tokio::spawn(async move { notify::run(&notifying).await }),
         ];
         Ok(Self { base, gatherer, gathering: Mutex::new(Some(tokio::spawn(gathering))), others })
+    }
+}
+
+impl PostgresStore {
+    /// How the server goes about a claim of `want` tasks by this worker, as `EXPLAIN ANALYZE` tells it; nothing is
+    /// claimed. For tests, and for whoever wonders why claims are slow.
+    ///
+    /// # Errors
+    /// If the server cannot be asked.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the connection is thrown away, and with it what was tried.
+    pub async fn explain_claim(&self, worker: WorkerId, want: usize) -> Result<String> {
+        Box::pin(self.base.explain_claim(worker, want)).await
     }
 }
 

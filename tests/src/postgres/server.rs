@@ -206,6 +206,15 @@ impl Server {
         psql_command(&self.folder.path().to_string_lossy(), self.port, database)
     }
 
+    /// Adds lines to its configuration file and has them read: for a standby, which takes no SQL that writes.
+    ///
+    /// # Panics
+    /// If it cannot.
+    pub fn configure_by_file(&self, lines: &str) {
+        super::cluster::append(&self.folder.data().join("postgresql.conf"), lines);
+        self.psql("SELECT pg_reload_conf()");
+    }
+
     /// A new folder beside its data, for a tablespace.
     ///
     /// # Panics

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::{ChannelBinding, LoadBalanceHosts, TargetSessionAttrs};
+use tokio_postgres::config::ChannelBinding;
 
 use super::passfile::{self, Whom};
 use super::secret::Secret;
@@ -27,10 +27,20 @@ pub(super) struct Address {
     database: Option<String>,
     application: String,
     options: Option<String>,
-    target: TargetSessionAttrs,
+    pub(super) target: Target,
     channel_binding: ChannelBinding,
-    keepalive: Option<Keepalive>,
-    user_timeout: Duration,
+    pub(super) keepalive: Option<Keepalive>,
+    /// How long sent bytes may stay without the other machine's acknowledgement; zero leaves it to the system.
+    pub(super) user_timeout: Duration,
+}
+
+/// What a session must be able to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// Whatever it can.
+    Any,
+    /// To write: a store has to be written to, so there is no choosing a standby.
+    Writes,
 }
 
 /// In which order the hosts are tried.
@@ -44,10 +54,10 @@ pub(super) enum Order {
 
 /// When a silent server is asked whether it lives.
 #[derive(Clone, Copy, Debug)]
-struct Keepalive {
-    idle: Duration,
-    interval: Duration,
-    count: u32,
+pub(super) struct Keepalive {
+    pub(super) idle: Duration,
+    pub(super) interval: Duration,
+    pub(super) count: u32,
 }
 
 /// One server.
@@ -72,13 +82,8 @@ impl Address {
         let names = words.list("host");
         let hosts = hosts(words, &names)?;
         let many = hosts.len() > 1;
-        // A store has to be written to, so there is no choosing a standby.
-        let writes = if many { TargetSessionAttrs::ReadWrite } else { TargetSessionAttrs::Any };
-        let targets = [
-            ("any", TargetSessionAttrs::Any),
-            ("read-write", TargetSessionAttrs::ReadWrite),
-            ("primary", TargetSessionAttrs::ReadWrite),
-        ];
+        let target = if many { Target::Writes } else { Target::Any };
+        let targets = [("any", Target::Any), ("read-write", Target::Writes), ("primary", Target::Writes)];
         let bindings = [
             ("disable", ChannelBinding::Disable),
             ("prefer", ChannelBinding::Prefer),
@@ -104,40 +109,21 @@ impl Address {
             database: words.get("dbname").map(str::to_owned),
             application: words.get("application_name").unwrap_or("delay").to_owned(),
             options: words.get("options").map(str::to_owned),
-            target: words.choice("target_session_attrs", writes, &targets)?,
+            target: words.choice("target_session_attrs", target, &targets)?,
             channel_binding: words.choice("channel_binding", ChannelBinding::Prefer, &bindings)?,
             keepalive: keeps.then_some(keepalive),
             user_timeout: words.length("tcp_user_timeout", Duration::from_millis(1), 10 * SECOND)?,
         })
     }
 
-    /// What the driver needs to know to connect to one of the hosts; TLS is the caller's part.
+    /// What the driver needs to know once there is a wire to one of the hosts; TLS is the caller's part.
     pub(super) fn config(&self, host: &Host) -> Config {
         let mut config = Config::new();
-        match &host.at {
-            At::Socket(folder) => _ = config.host_path(folder),
-            At::Net { name, address } => {
-                config.host(name);
-                address.map(|address| config.hostaddr(address));
-            }
-        }
-        config.port(host.port).application_name(&self.application).target_session_attrs(self.target);
-        config.channel_binding(self.channel_binding).connect_timeout(self.connect_timeout);
-        config.load_balance_hosts(match self.order {
-            Order::Written => LoadBalanceHosts::Disable,
-            Order::Random => LoadBalanceHosts::Random,
-        });
+        config.application_name(&self.application).channel_binding(self.channel_binding);
         self.user.as_ref().map(|user| config.user(user));
         self.database.as_ref().map(|database| config.dbname(database));
         self.options.as_ref().map(|options| config.options(options));
         host.password.as_ref().map(|password| config.password(password.expose()));
-        config.keepalives(self.keepalive.is_some());
-        if let Some(Keepalive { idle, interval, count }) = self.keepalive {
-            config.keepalives_idle(idle).keepalives_interval(interval).keepalives_retries(count);
-        }
-        if !self.user_timeout.is_zero() {
-            config.tcp_user_timeout(self.user_timeout);
-        }
         config
     }
 }
@@ -155,6 +141,14 @@ impl fmt::Display for Address {
 }
 
 impl Host {
+    /// The name that its certificate must have.
+    pub(super) fn name(&self) -> &str {
+        match &self.at {
+            At::Socket(_) => "",
+            At::Net { name, .. } => name,
+        }
+    }
+
     /// Whether the way to it leaves this machine.
     pub(super) fn is_local(&self) -> bool {
         match &self.at {
@@ -267,10 +261,10 @@ mod tests {
     fn hosts_keep_their_order_and_their_ports() {
         let address = read("postgres://h1:5433,h2,[::1]:5435/jobs").unwrap();
         assert_eq!(address.to_string(), "h1:5433, h2:5432, [::1]:5435");
-        assert_eq!(address.target, TargetSessionAttrs::ReadWrite);
+        assert_eq!(address.target, Target::Writes);
         let address = read("postgres://h1,h2/jobs?port=6000&target_session_attrs=any").unwrap();
         assert_eq!(address.to_string(), "h1:6000, h2:6000");
-        assert_eq!(address.target, TargetSessionAttrs::Any);
+        assert_eq!(address.target, Target::Any);
     }
 
     #[test]

@@ -38,7 +38,7 @@ const STOP: &str = ", gone AS (
         RETURNING *, 6::int2 AS end_state, $10 AS keep, $9 AS end_error, NULL::bytea AS result)";
 
 const ASK: &str = ", asked AS (
-        INSERT INTO @.cancel(id) SELECT id FROM @.task WHERE id = ANY ($4) AND state = 2 ON CONFLICT DO NOTHING)";
+        INSERT INTO @.cancel(id) SELECT id FROM @.task WHERE id = ANY ($4) AND state + 0 = 2 ON CONFLICT DO NOTHING)";
 
 /// A request that is honoured, or whose task is gone.
 const FORGET_HONOURED: &str = ", forgotten AS (
@@ -65,7 +65,7 @@ const RETRY: &str = ", waiting AS (
     forgotten AS (DELETE FROM @.cancel WHERE id IN (SELECT id FROM gone))";
 
 const RELEASE: &str = ", gone AS (
-        UPDATE @.task SET state = 7, hold = NULL WHERE id = ANY ($4) AND state = 3 RETURNING id)";
+        UPDATE @.task SET state = 7, hold = NULL WHERE id = ANY ($4) AND state + 0 = 3 RETURNING id)";
 
 const DELETE: &str = ", waiting AS (
         DELETE FROM @.task WHERE id = ANY ($4) AND state <> 2 RETURNING id, queue, name),

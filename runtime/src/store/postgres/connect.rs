@@ -1,8 +1,8 @@
 //! The ways to the server. What the store builds on:
 //!
 //! - [`Connector::connect`]: one [`Line`] to the first host that lets us in and takes writes. One try, bounded in time
-//!   (`connect_timeout` per host, name look-up, TLS, sign-in and session included).
-//! - [`Connector::persist`]: the same until it succeeds, with growing pauses; for what has to go on by itself.
+//!   (`connect_timeout` per host, name look-up, TLS, sign-in and session included), and not too soon after one that
+//!   failed, whoever asked for that.
 //! - [`Connector::pool`]: a deadpool of lines, each with a cache of statements: `pool::Pooled` is to this pool what
 //!   `deadpool_postgres::Object` is to the crate's own (it derefs to the same `ClientWrapper`), with our errors.
 //! - [`Connector::close`]: the end of all lines. What connects later is refused.
@@ -16,32 +16,41 @@
 //! let pool = connector.pool(settings.pool);
 //! ```
 //!
+//! A server that owes an answer beyond `statement_timeout` hangs: all connections to it are cut, those that only listen,
+//! too, and the next ones may lead to another host.
+//!
 //! Every connection's task belongs to the connector: `close` waits for it. A line that is dropped ends its connection.
 //! Errors name the hosts and never the password. After [`crate::Error::is_unavailable`] drop the line or the pooled
 //! connection (`pool::discard`) and take another: it may lead to another server.
 
-use std::future::{Future, poll_fn};
-use std::sync::Arc;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
-use tokio_postgres::{AsyncMessage, Client, Connection, Notification, Socket};
+use tokio::time::Instant;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{AsyncMessage, Client, Connection, Notification, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::address::{Address, Order};
+use super::address::{Address, Host, Order, Target};
 use super::fault::{closed, fault};
-use super::refusal::{refusal, silence};
+use super::refusal::{absence, refusal, silence, standby};
+use super::settings::Settings;
 use super::tls::{Mode, Tls};
+use super::wire::{Debt, Wire};
 use super::words::Words;
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 
 /// How long `close` waits for connections to say goodbye before it cuts them.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// What an answer may take beyond `statement_timeout`, after which the server says itself that it took too long.
+const TRAVEL: Duration = Duration::from_secs(5);
 
 /// Makes connections, and ends them. Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -55,9 +64,23 @@ struct Inner {
     session: String,
     /// The host that let us in last: it is tried first.
     last: AtomicUsize,
+    /// For each host, what is cancelled when it hangs.
+    hung: Vec<Mutex<CancellationToken>>,
+    /// How long a server may owe an answer; none if a statement may take any time.
+    patience: Option<Duration>,
+    pace: Mutex<Pace>,
     lines: TaskTracker,
     closed: CancellationToken,
 }
+
+/// When it is worth trying again after nobody let us in.
+struct Pace {
+    backoff: Backoff,
+    not_before: Option<Instant>,
+}
+
+/// The half of a connection that moves its packets.
+type Driven = Connection<Wire, <MakeRustlsConnect as MakeTlsConnect<Wire>>::Stream>;
 
 /// One connection.
 pub(super) struct Line {
@@ -72,14 +95,27 @@ impl Connector {
     /// Reads certificates; connects to nothing yet. `session` is SQL that every connection begins with, such as
     /// `SET synchronous_commit = off`.
     pub(super) fn new(words: &Words, session: impl Into<String>) -> Result<Self> {
+        let timeout = Settings::read(words)?.statement_timeout;
         let (address, tls) = (Address::read(words)?, Tls::read(words)?);
         let ways = address.hosts.iter().map(|host| {
             let mode = tls.mode(host);
             Ok((mode, tls.connector(mode)?))
         });
         let tls = ways.collect::<Result<_>>()?;
-        let (last, lines, closed) = (AtomicUsize::new(0), TaskTracker::new(), CancellationToken::new());
-        Ok(Self(Arc::new(Inner { address, tls, session: session.into(), last, lines, closed })))
+        Ok(Self(Arc::new(Inner {
+            tls,
+            session: session.into(),
+            last: AtomicUsize::new(0),
+            hung: address.hosts.iter().map(|_| Mutex::default()).collect(),
+            patience: (!timeout.is_zero()).then_some(timeout + TRAVEL),
+            pace: Mutex::new(Pace {
+                backoff: Backoff::new(Duration::from_millis(25), Duration::from_secs(1)),
+                not_before: None,
+            }),
+            lines: TaskTracker::new(),
+            closed: CancellationToken::new(),
+            address,
+        })))
     }
 
     /// Connects, with one try per host.
@@ -101,42 +137,29 @@ impl Connector {
         tokio::select! {
             biased;
             () = self.0.closed.cancelled() => Err(closed()),
-            line = self.try_hosts(heard) => line,
+            line = self.paced(heard) => line,
         }
     }
 
-    /// Connects, and goes on trying while the server is away: after 50 ms, then longer, up to 2 s; by chance up to half
-    /// of a pause is left out, so that many workers do not come back in step.
-    ///
-    /// # Errors
-    /// What trying again will not help: wrong passwords and the like; after `close` that the store is closed.
-    pub(super) async fn persist(&self, mut heard: impl FnMut() -> Heard) -> Result<Line> {
-        self.persist_with(|| self.connect_hearing(heard())).await
-    }
-
-    /// Does what needs the server until it is done, however often the server goes away meanwhile; pauses as
-    /// [`persist`](Self::persist) does. Only for what may be done twice.
-    ///
-    /// # Errors
-    /// As [`persist`](Self::persist).
-    pub(super) async fn persist_with<T, F: Future<Output = Result<T>>>(
-        &self,
-        mut act: impl FnMut() -> F,
-    ) -> Result<T> {
-        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-        loop {
-            match act().await {
-                Err(error) if error.is_unavailable() => {
-                    let pause = backoff.next_by_chance();
-                    tracing::warn!(error = %error.chain(), again_in = ?pause, "the store's server is away");
-                    tokio::select! {
-                        () = self.0.closed.cancelled() => return Err(closed()),
-                        () = tokio::time::sleep(pause) => {}
-                    }
-                }
-                other => return other,
+    /// One try, but not too soon after one that failed: the pause grows to a second, and up to half of it is left out by
+    /// chance, so that many processes do not come back in step.
+    async fn paced(&self, heard: Heard) -> Result<Line> {
+        let pace = || self.0.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let not_before = pace().not_before;
+        if let Some(time) = not_before {
+            tokio::time::sleep_until(time).await;
+        }
+        let tried = self.try_hosts(heard).await;
+        let mut pace = pace();
+        match &tried {
+            Ok(_) => {
+                pace.backoff.reset();
+                pace.not_before = None;
             }
+            Err(_) => pace.not_before = Some(Instant::now() + pace.backoff.next_by_chance()),
         }
+        drop(pace);
+        tried
     }
 
     /// Ends all connections, and waits until they have ended.
@@ -148,7 +171,7 @@ impl Connector {
         self.0.lines.wait().await;
     }
 
-    async fn try_hosts(&self, mut heard: Heard) -> Result<Line> {
+    async fn try_hosts(&self, heard: Heard) -> Result<Line> {
         let count = self.0.address.hosts.len();
         let first = match self.0.address.order {
             Order::Written => self.0.last.load(Ordering::Relaxed),
@@ -156,63 +179,78 @@ impl Connector {
         };
         let mut failed = None;
         for index in (0..count).map(|step| (first + step) % count) {
-            match self.try_host(index, heard).await {
-                Ok(line) => {
+            match self.try_host(index).await {
+                Ok((client, connection, debt)) => {
                     // A hint where to begin; nothing is read because of it.
                     self.0.last.store(index, Ordering::Relaxed);
-                    return Ok(line);
+                    let driver = self.drive(index, connection, debt, heard);
+                    return Ok(Line { client, driver });
                 }
-                Err((error, unused)) => {
-                    // One that is only away says less than one that refuses us.
-                    if failed.as_ref().is_none_or(Error::is_unavailable) {
-                        failed = Some(error);
-                    }
-                    heard = unused;
-                }
+                // One that is only away says less than one that refuses us.
+                Err(error) if failed.as_ref().is_none_or(Error::is_unavailable) => failed = Some(error),
+                Err(_) => {}
             }
         }
         Err(failed.expect("an address has a host"))
     }
 
-    async fn try_host(&self, index: usize, heard: Heard) -> Result<Line, (Error, Heard)> {
-        let (host, (mode, tls)) = (&self.0.address.hosts[index], &self.0.tls[index]);
-        let mut config = self.0.address.config(host);
-        config.ssl_mode(mode.ssl());
+    /// A session on one host, with what it begins with done.
+    async fn try_host(&self, index: usize) -> Result<(Client, Driven, Debt)> {
+        let (address, host) = (&self.0.address, &self.0.address.hosts[index]);
         let opening = async {
-            let opened = config.connect(tls.clone()).await;
-            opened.map_err(|error| refusal(host, error))
+            let (mode, tls) = &self.0.tls[index];
+            let wire = Wire::open(address, host).await.map_err(|error| absence(host, error))?;
+            let debt = wire.debt();
+            let mut config = address.config(host);
+            config.ssl_mode(mode.ssl());
+            let Ok(tls) = MakeTlsConnect::<Wire>::make_tls_connect(&mut tls.clone(), host.name());
+            let opened = config.connect_raw(wire, tls).await;
+            let (client, mut connection) = opened.map_err(|error| refusal(host, error))?;
+            self.begin(host, &client, &mut connection).await?;
+            Ok((client, connection, debt))
         };
-        let limit = self.0.address.connect_timeout;
-        let opened = tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| Err(silence(host, limit)));
-        let (client, connection) = match opened {
-            Ok(opened) => opened,
-            Err(error) => return Err((error, heard)),
-        };
-        let driver = self.drive(connection, heard);
-        let line = Line { client, driver };
-        if self.0.session.is_empty() {
-            return Ok(line);
-        }
-        let begun = tokio::time::timeout(limit, line.client.batch_execute(&self.0.session)).await;
-        let begun = match begun {
-            Ok(begun) => begun.map_err(|error| fault(&format!("begin a session on {host}"), error)),
-            Err(_) => Err(silence(host, limit)),
-        };
-        begun.map(|()| line).map_err(|error| (error, Box::new(|_| ()) as Heard))
+        let limit = address.connect_timeout;
+        tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| Err(silence(host, limit)))
     }
 
-    /// Moves a connection's packets until it ends or the store is closed.
-    fn drive<S>(&self, mut connection: Connection<Socket, S>, mut heard: Heard) -> JoinHandle<()>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let closed = self.0.closed.clone();
+    /// The session's first statements, in one round trip with the question whether it takes writes.
+    async fn begin(&self, host: &Host, client: &Client, connection: &mut Driven) -> Result<()> {
+        let sql = format!("{}; SHOW transaction_read_only", self.0.session);
+        let asked = client.simple_query(&sql);
+        tokio::pin!(asked);
+        let answer = loop {
+            tokio::select! {
+                biased;
+                answer = &mut asked => break answer,
+                message = poll_fn(|context| connection.poll_message(context)) => match message {
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => break Err(error),
+                    None => return Err(absence(host, std::io::ErrorKind::UnexpectedEof.into())),
+                }
+            }
+        };
+        let messages = answer.map_err(|error| fault(&format!("begin a session on {host}"), error))?;
+        let rows = messages.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        let reads_only = rows.last() == Some("on");
+        if reads_only && self.0.address.target == Target::Writes { Err(standby(host)) } else { Ok(()) }
+    }
+
+    /// Moves a connection's packets until it ends, the server hangs, or the store is closed.
+    fn drive(&self, index: usize, mut connection: Driven, debt: Debt, mut heard: Heard) -> JoinHandle<()> {
+        let inner = Arc::clone(&self.0);
+        // Those that only listen are owed nothing: they learn from the others that the server hangs.
+        let hung = inner.hung[index].lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.0.lines.spawn(async move {
             loop {
                 let message = tokio::select! {
                     biased;
-                    () = closed.cancelled() => return,
+                    () = inner.closed.cancelled() => return,
+                    () = hung.cancelled() => return,
                     message = poll_fn(|context| connection.poll_message(context)) => message,
+                    () = debt.beyond(inner.patience) => return inner.give_up(index),
                 };
                 match message {
                     Some(Ok(AsyncMessage::Notification(notification))) => heard(notification),
@@ -230,6 +268,16 @@ impl Connector {
                 }
             }
         })
+    }
+}
+
+impl Inner {
+    /// A server that has owed an answer for so long hangs: all connections to it end, and whoever waits on them is told.
+    fn give_up(&self, index: usize) {
+        let host = &self.address.hosts[index];
+        tracing::warn!(%host, after = ?self.patience, "the server hangs; all connections to it are cut");
+        let mut hung = self.hung[index].lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *hung).cancel();
     }
 }
 

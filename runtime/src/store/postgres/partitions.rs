@@ -38,7 +38,18 @@ const LIST: Sql = Sql {
     types: &[Type::TEXT],
 };
 
+/// Up to `$1` everything has expired long ago: once it is pruned, the horizon moves there, over the days on which nothing
+/// expires any more.
+const MOVE_HORIZON: Sql = Sql {
+    text: "UPDATE @.meta m SET value = $1 WHERE key = 'horizon' AND value < $1
+        AND NOT EXISTS (SELECT FROM @.history WHERE expires > m.value AND expires <= $1)",
+    types: &[Type::INT8],
+};
+
 const HORIZON: Sql = Sql { text: "SELECT value FROM @.meta WHERE key = 'horizon'", types: &[] };
+
+/// A clock that is set back by less than this does no harm.
+const HOUR: i64 = 3_600_000_000;
 
 /// What the default partition holds is deleted: it is the exception.
 const PRUNE_DEFAULT: Sql = Sql {
@@ -58,7 +69,7 @@ pub(super) async fn tend(base: &Base, session: &Session, now: i64) {
     if last.is_some_and(|(day, again)| day == today && Instant::now() < again) {
         return;
     }
-    let wait = match work(base, session, today).await {
+    let wait = match work(base, session, now).await {
         Ok(()) => OFTEN,
         Err(error) => {
             tracing::debug!(error = error.chain(), "partitions of the history could not be made or dropped");
@@ -68,10 +79,13 @@ pub(super) async fn tend(base: &Base, session: &Session, now: i64) {
     *base.tended.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((today, Instant::now() + wait));
 }
 
-async fn work(base: &Base, session: &Session, today: i64) -> Result<()> {
+async fn work(base: &Base, session: &Session, now: i64) -> Result<()> {
+    let today = now.div_euclid(DAY);
     let parent = base.dialect.write("@.history");
     let rows = session.rows("look for partitions", &LIST, &[&parent]).await?;
     let there: BTreeSet<i64> = rows.iter().filter_map(|row| day_of(row.get(0))).collect();
+    let over = today.saturating_mul(DAY).min(now.saturating_sub(HOUR)).saturating_sub(1);
+    session.rows("move the horizon", &MOVE_HORIZON, &[&over]).await?;
     let horizon: i64 = match session.rows("look for the horizon", &HORIZON, &[]).await?.first() {
         Some(row) => row.get(0),
         None => return Ok(()),

@@ -17,6 +17,20 @@ pub(super) fn refusal(host: &Host, error: tokio_postgres::Error) -> Error {
     }
 }
 
+/// The error of a host that is not there, or cannot be found.
+pub(super) fn absence(host: &Host, error: io::Error) -> Error {
+    Error::with_source(Kind::Unavailable, format!("cannot connect to {host}: nobody answers there"), error)
+}
+
+/// The error of a host that a store cannot live on.
+pub(super) fn standby(host: &Host) -> Error {
+    let text = format!(
+        "cannot use {host}: it is a standby, or its database is read-only, and takes no writes: name the primary, too, \
+         or promote this one"
+    );
+    Error::new(Kind::Unavailable, text)
+}
+
 /// A server that takes connections and says nothing, or no server at all.
 pub(super) fn silence(host: &Host, limit: Duration) -> Error {
     let text = format!("cannot connect to {host}: there was no session within {limit:?} (`connect_timeout`)");
@@ -44,11 +58,7 @@ fn reason(error: &tokio_postgres::Error) -> Option<(Kind, &'static str)> {
             "a server beyond this machine must speak TLS: turn `ssl` on there, or say `sslmode=disable` if the way to it \
              is safe",
         )),
-        ("database does not allow writes", _) => Some((
-            Kind::Unavailable,
-            "it is a standby and takes no writes: name the primary, too, or promote this one",
-        )),
-        (_, Some(_)) => Some((Kind::Unavailable, "nobody answers there")),
+        (_, Some(_)) => Some((Kind::Unavailable, "it ended the connection while it began")),
         // Neither the way nor the server: the two do not speak the same language.
         (_, None) => Some((Kind::Unreadable, "the server asks for what this program cannot do")),
     }

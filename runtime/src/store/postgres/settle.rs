@@ -172,7 +172,7 @@ pub(super) const BACK: Sql = Sql {
         attempt = greatest(0, t.attempt - f.unspent), error = coalesce(f.error, t.error), hold = f.hold,
         worker = NULL, turn = NULL, started = false
     FROM unnest($4, $5, $6, $7, $8, $9) AS f(id, epoch, wait, unspent, hold, error), clock
-    WHERE t.id = f.id AND t.epoch = f.epoch AND t.state = 2 AND t.worker = $2 AND EXISTS (SELECT FROM me)
+    WHERE t.id = f.id AND t.epoch = f.epoch AND t.state + 0 = 2 AND t.worker + 0 = $2 AND EXISTS (SELECT FROM me)
     RETURNING t.id, t.state",
     types: &[
         Type::INT8,
@@ -189,7 +189,7 @@ pub(super) const BACK: Sql = Sql {
 
 const START: Sql = Sql {
     text: "UPDATE @.task t SET started = true FROM unnest($1, $2) AS f(id, epoch)
-        WHERE t.id = f.id AND t.epoch = f.epoch AND t.state = 2 RETURNING t.id, t.epoch",
+        WHERE t.id = f.id AND t.epoch = f.epoch AND t.state + 0 = 2 RETURNING t.id, t.epoch",
     types: &[Type::UUID_ARRAY, Type::INT8_ARRAY],
 };
 

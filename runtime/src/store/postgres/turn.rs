@@ -11,7 +11,7 @@ use super::base::Base;
 use super::marks::Ranges;
 use super::push::{micros, task_id};
 use super::settle::{Applied, BACK, Sorted};
-use super::sql::Session;
+use super::sql::{Parameter, Session};
 use super::statement::{self, Shape};
 use super::upkeep::PROMOTE;
 use crate::error::{Error, Kind, Result};
@@ -178,49 +178,33 @@ impl Base {
         wish: &Wish<'_>,
         sorted: &Sorted<'_>,
     ) -> Result<(Header, Vec<Claim>)> {
-        let finish = &sorted.finish;
-        let Ranges { queues, from, to, first, last, low } = self.marks().ranges(wish.queues);
-        let want = i32::try_from(wish.want).unwrap_or(i32::MAX);
-        let due = self.marks().due();
-        let (keep, tombstone) = (micros(self.retention.succeeded), micros(self.retention.tombstone));
-        let rotation = wish.token & 0xffff;
-        let parameters: [super::sql::Parameter<'_>; 21] = [
-            &self.now(),
-            &wish.worker.0,
-            &wish.era,
-            &finish.ids,
-            &finish.epochs,
-            &finish.states,
-            &finish.keeps,
-            &finish.errors,
-            &finish.results,
-            &keep,
-            &tombstone,
-            &want,
-            &rotation,
-            &queues,
-            &from,
-            &to,
-            &first,
-            &last,
-            &low,
-            &wish.token,
-            &due,
-        ];
-        let rows = session.rows("take a turn", &statement::sql(shape(wish, sorted)), &parameters).await?;
-        let mut header = None;
-        let mut claims = Vec::with_capacity(rows.len());
-        for row in &rows {
-            if row.get::<_, Option<Uuid>>(0).is_some() {
-                claims.push(row);
-            } else {
-                header = Some(Header::read(row));
-            }
-        }
-        let header = header.unwrap_or_else(Header::nothing);
+        let sql = statement::sql(shape(wish, sorted));
+        let values = Values::of(self, wish);
+        let rows = session.rows("take a turn", &sql, &values.parameters(wish, sorted)).await?;
+        let is_claim = |row: &&Row| row.get::<_, Option<Uuid>>(0).is_some();
+        let header = rows.iter().find(|row| !is_claim(row)).map_or_else(Header::nothing, Header::read);
         self.marks().see(header.now);
-        let claims = claims.into_iter().map(|row| read_claim(row, header.now)).collect();
+        let claims = rows.iter().filter(is_claim).map(|row| read_claim(row, header.now)).collect();
         Ok((header, claims))
+    }
+
+    /// How the server goes about a claim, as `EXPLAIN ANALYZE` tells it. Claims nothing.
+    pub(super) async fn explain_claim(&self, worker: WorkerId, want: usize) -> Result<String> {
+        let session = self.session().await?;
+        let era = self.lost.era(worker);
+        let wish = Wish { worker, era, token: 0, want, queues: None };
+        let nothing = Sorted::default();
+        let sql = statement::sql(shape(&wish, &nothing));
+        let text = self.dialect.write(&format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {}", sql.text));
+        let values = Values::of(self, &wish);
+        let explain = async {
+            let rows = session.run(&text, sql.types, &values.parameters(&wish, &nothing)).await;
+            // What was claimed is not; an empty transaction is what remains to be committed.
+            session.batch("explain a claim", "ROLLBACK AND CHAIN").await?;
+            rows.map_err(|error| super::fault::fault("explain a claim", error))
+        };
+        let rows = session.in_transaction("explain a claim", explain).await?;
+        Ok(rows.iter().map(|row| row.get::<_, String>(0) + "\n").collect())
     }
 
     /// Moves the marks; answers the queues that may have more.
@@ -292,6 +276,59 @@ impl Base {
             self.lost.lose(worker, token);
             self.marks().clear();
         }
+    }
+}
+
+/// What a turn's statement is told, beside what ends.
+struct Values {
+    now: Option<i64>,
+    ranges: Ranges,
+    due: i64,
+    keep: i64,
+    tombstone: i64,
+    want: i32,
+    rotation: i64,
+}
+
+impl Values {
+    fn of(base: &Base, wish: &Wish<'_>) -> Self {
+        let marks = base.marks();
+        Self {
+            now: base.now(),
+            ranges: marks.ranges(wish.queues),
+            due: marks.due(),
+            keep: micros(base.retention.succeeded),
+            tombstone: micros(base.retention.tombstone),
+            want: i32::try_from(wish.want).unwrap_or(i32::MAX),
+            rotation: wish.token & 0xffff,
+        }
+    }
+
+    fn parameters<'a>(&'a self, wish: &'a Wish<'_>, sorted: &'a Sorted<'_>) -> [Parameter<'a>; 21] {
+        let (finish, Ranges { queues, from, to, first, last, low }) = (&sorted.finish, &self.ranges);
+        [
+            &self.now,
+            &wish.worker.0,
+            &wish.era,
+            &finish.ids,
+            &finish.epochs,
+            &finish.states,
+            &finish.keeps,
+            &finish.errors,
+            &finish.results,
+            &self.keep,
+            &self.tombstone,
+            &self.want,
+            &self.rotation,
+            queues,
+            from,
+            to,
+            first,
+            last,
+            low,
+            &wish.token,
+            &self.due,
+        ]
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) const PROMOTE: Sql = Sql {
     text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now)
         UPDATE @.task SET state = CASE WHEN eta < (SELECT now FROM clock) - 50000 THEN 7 ELSE 0 END
         WHERE id = ANY (ARRAY(SELECT id FROM @.task WHERE state = 1 AND eta >= $2 AND eta <= (SELECT now FROM clock)
-            ORDER BY eta LIMIT $3 FOR UPDATE SKIP LOCKED)) AND state = 1 RETURNING id",
+            ORDER BY eta LIMIT $3 FOR UPDATE SKIP LOCKED)) AND state + 0 = 1 RETURNING id",
     types: &[Type::INT8, Type::INT8, Type::INT8],
 };
 

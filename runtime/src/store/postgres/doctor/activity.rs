@@ -9,7 +9,7 @@ const HELD_BACK: &str = "while it lives, vacuum can remove no row that was delet
                          grow with every task that passes through them, and everything that reads them gets slower";
 
 /// So many transactions back, what holds them is worth a word.
-const OLD_XMIN: i64 = 1_000_000;
+const OLD_XMIN: i64 = 200_000;
 
 /// So much log kept for a slot in use is worth a word.
 const MUCH_LOG: i64 = 10 << 30;

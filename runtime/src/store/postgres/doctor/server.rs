@@ -27,33 +27,35 @@ impl Doctor<'_> {
             }
         }
         let commit = self.setting("synchronous_commit").await?;
-        let level = self.settings.durability;
-        if level != Durability::Process && commit == "off" {
-            found.push(Finding::trouble(
+        let too_little: &[&str] = match self.settings.durability {
+            Durability::Process => &[],
+            Durability::Disk => &["off"],
+            Durability::Replicated => &["off", "local", "remote_write"],
+        };
+        if too_little.contains(&commit.as_str()) {
+            found.push(Finding::note(
                 "durability",
-                "`synchronous_commit` is off for this user or database",
-                "an acknowledged task can be lost with the server's power; the store was opened for more",
+                format!("`synchronous_commit` is `{commit}` for this user and database"),
+                "the store's own sessions ask for more, but a task that is added in a transaction of yours is only as \
+                 safe as that transaction",
                 "take the setting back (ALTER ROLE … RESET synchronous_commit, ALTER DATABASE …, or the server's own), \
-                 or open the store with `durability=process` and mean it",
+                 or set it in those transactions",
             ));
         }
-        if level == Durability::Replicated {
-            found.extend(self.replication(&commit).await?);
+        if self.settings.durability == Durability::Replicated {
+            found.extend(self.replication().await?);
         }
         Ok(found)
     }
 
-    async fn replication(&self, commit: &str) -> Result<Option<Finding>> {
+    async fn replication(&self) -> Result<Option<Finding>> {
         let sql = "SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')";
         let rows = self.rows("look at standbys", sql, &[]).await?;
         let standbys: i64 = rows.first().map_or(0, |row| row.get(0));
         let names = self.setting("synchronous_standby_names").await?;
-        let what = match (commit, names.as_str(), standbys) {
-            ("off" | "local", ..) => {
-                format!("`synchronous_commit` is `{commit}`: no commit waits for a standby")
-            }
-            (_, "", _) => "`synchronous_standby_names` is empty: no commit waits for a standby".to_owned(),
-            (.., 0) => format!("no standby that `synchronous_standby_names` names (`{names}`) is connected"),
+        let what = match (names.as_str(), standbys) {
+            ("", _) => "`synchronous_standby_names` is empty: no commit waits for a standby".to_owned(),
+            (_, 0) => format!("no standby that `synchronous_standby_names` names (`{names}`) is connected"),
             _ => return Ok(None),
         };
         Ok(Some(Finding::trouble(

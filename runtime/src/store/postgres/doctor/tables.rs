@@ -13,6 +13,9 @@ const MANY_DEAD: i64 = 50_000;
 /// A smaller table costs nothing, however empty it is.
 const LARGE: i64 = 32 << 20;
 
+/// Microseconds; what is kept for longer, as good as for ever, may well be in the default partition.
+const FAR: i64 = 10 * 365 * 86_400_000_000;
+
 impl Doctor<'_> {
     /// More dead rows than living ones: vacuum does not come, or is held back.
     pub(super) async fn dead_rows(&self) -> Result<Vec<Finding>> {
@@ -139,26 +142,33 @@ impl Doctor<'_> {
 
     /// Finished tasks belong into partitions that can be dropped.
     pub(super) async fn partitions(&self) -> Result<Vec<Finding>> {
+        const WHY: &str = "finished tasks go into the default partition, from which they are deleted row by row, instead \
+                           of being dropped as a whole with their day";
+        const ADVICE: &str = "a worker's upkeep makes partitions ahead: run one, or look at its log and whether its user \
+                              owns the tables; what is in the default partition goes when its time has come";
         let sql = "SELECT pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
                    JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace n ON n.oid = p.relnamespace \
                    WHERE n.nspname = $1 AND p.relname = 'history'";
         let rows = self.rows("look at partitions", sql, &[&self.settings.schema]).await?;
-        let bounds: Vec<(i64, i64)> = rows.iter().filter_map(|row| range(row.get(0))).collect();
+        let last = rows.iter().filter_map(|row| range(row.get(0))).map(|(_, end)| end).max();
         let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8";
         let now: i64 = self.rows("look at the clock", sql, &[]).await?.first().map_or(0, |row| row.get(0));
         let mut found = Vec::new();
-        // What succeeds now is kept for a day unless told otherwise, so it expires tomorrow.
-        for (when, time) in [("now", now), ("tomorrow", now + 86_400_000_000)] {
-            if !bounds.iter().any(|(from, to)| (*from..*to).contains(&time)) {
-                found.push(Finding::trouble(
-                    "partition",
-                    format!("`history` has no partition for what expires {when}"),
-                    "finished tasks go into the default partition, from which they are deleted row by row instead of \
-                     being dropped as a whole",
-                    "run a worker: its upkeep makes partitions ahead; if one runs, look at its log, and whether its user \
-                     may create tables in the schema",
-                ));
-            }
+        if last.is_none_or(|last| last <= now) {
+            let what = "`history` has no partition for what will expire";
+            found.push(Finding::trouble("partition", what, WHY, ADVICE));
+        }
+        let sql = format!(
+            "SELECT count(*) FROM (SELECT FROM {}.history_default WHERE expires < $1 LIMIT 10000) rows",
+            self.quoted()
+        );
+        let far = now.saturating_add(FAR);
+        let rows = self.rows("look at the default partition", &sql, &[&far]).await?;
+        let count: i64 = rows.first().map_or(0, |row| row.get(0));
+        if count > 0 {
+            let most = if count == 10_000 { " or more" } else { "" };
+            let what = format!("{count}{most} finished tasks are in the default partition of `history`");
+            found.push(Finding::trouble("partition", what, WHY, ADVICE));
         }
         Ok(found)
     }
