@@ -39,14 +39,16 @@ impl Tried {
     /// Notes an id; `false` if it may have been tried before.
     fn note(&mut self, id: TaskId) -> bool {
         let id = number(id);
-        if id as u64 & PROCESS_BITS != self.process || id <= self.forgotten || self.before.contains(&id) {
+        let is_own = id as u64 & PROCESS_BITS == self.process;
+        if !is_own || id <= self.forgotten || self.before.contains(&id) || self.last.contains(&id) {
             return false;
         }
         if self.last.len() >= REMEMBERED {
             let forgotten = std::mem::replace(&mut self.before, std::mem::take(&mut self.last));
             self.forgotten = forgotten.into_iter().max().unwrap_or(0).max(self.forgotten);
         }
-        self.last.insert(id)
+        self.last.insert(id);
+        true
     }
 }
 
