@@ -1,7 +1,7 @@
 //! The stores by URL scheme. Each engine adds a line to a table at link time; where the platform's linker cannot do
 //! that, the table is written out.
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "cli", test))]
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,8 +14,10 @@ use crate::store::finding::{Bounds, Finding};
 use crate::store::memory::MemoryStore;
 #[cfg(feature = "cli")]
 use crate::store::migration::Migration;
+#[cfg(all(feature = "postgres", feature = "cli"))]
+use crate::store::postgres;
 #[cfg(feature = "postgres")]
-use crate::store::postgres::{self, PostgresOptions, PostgresStore};
+use crate::store::postgres::{PostgresOptions, PostgresStore};
 use crate::store::{Pending, Retention, Store};
 
 /// One kind of store.

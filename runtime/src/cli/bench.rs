@@ -147,7 +147,7 @@ async fn floor_round(url: &str, args: &BenchArgs, figures: &mut Figures) -> crat
     if url.starts_with("postgres:") || url.starts_with("postgresql:") {
         return Box::pin(floor_postgres::round(url, args, figures)).await;
     }
-    let _ = (args, figures);
+    let _ = (url, args, figures);
     let text = "no floor is known for this kind of store: leave `--floor` out";
     Err(Error::new(Kind::InvalidOption, text))
 }

@@ -11,13 +11,21 @@ async fn a_synchronous_standby_that_is_promoted_has_all_that_was_acknowledged() 
     let mut standby = primary.standby(Replication::Synchronous);
     let mut load = Load::start(primary.url_with(&[&standby], "durability=replicated"), 3);
     load.progress(50);
+    // The last moments are the ones that count: the standby is behind when the primary dies, so that whatever was
+    // acknowledged without it is lost.
+    standby.freeze();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    let waited = (0..50).any(|_| primary.psql(waiting) != "0");
     primary.kill9();
+    standby.thaw();
     standby.promote();
     println!("all three went on {:?} after the promotion", load.progress(1));
     load.progress(20);
     // `replicated` is not kept by one server alone: whoever opens a store anew wants a standby of the new primary.
     let _next = standby.standby(Replication::Synchronous);
-    load.finish().await.map(drop)
+    load.finish().await?;
+    assert!(waited, "no commit waited for the standby");
+    Ok(())
 }
 
 /// The old primary does not die but hangs, with all connections open: nobody is told that it is gone.

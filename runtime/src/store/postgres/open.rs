@@ -37,6 +37,7 @@ pub(super) async fn open(options: &PostgresOptions) -> Result<Arc<Base>> {
 
 /// What sessions may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), allow(dead_code))] // only the tools look
 pub(super) enum Access {
     Read,
     Write,

@@ -28,11 +28,12 @@ const PLAIN: Sql = Sql {
 /// that two batches cannot wait for each other. Answers the named tasks whose names were not to be had, and whose they
 /// are, if the statement's snapshot shows it; and last the time.
 pub(super) const ANY: Sql = Sql {
-    text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now),
+    text: "WITH clock AS MATERIALIZED (SELECT coalesce($1::int8, NOW) AS now),
     given AS MATERIALIZED (
         SELECT u.*, CASE WHEN u.wait IS NULL THEN greatest(u.at, now)
             ELSE now + least(u.wait, 9223372036854775807 - now) END AS eta, now
-        FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10)
+        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::int2[], $7::int8[], $8::int8[], $9::bytea[],
+            $10::bytea[])
             WITH ORDINALITY AS u(id, queue, name, tag, priority, wait, at, options, payload, nr), clock),
     wanted AS (
         SELECT DISTINCT ON (queue, name) queue, name, id FROM given WHERE name IS NOT NULL ORDER BY queue, name, nr),
@@ -83,9 +84,8 @@ const UNDO_TWICE: Sql = Sql {
 };
 
 pub(super) const ADD_QUEUES: Sql = Sql {
-    text:
-        "INSERT INTO @.queue(name) SELECT u.name FROM unnest($1) AS u(name)
-        WHERE NOT EXISTS (SELECT FROM @.queue q WHERE q.name = u.name) ORDER BY u.name ON CONFLICT DO NOTHING",
+    text: "INSERT INTO @.queue(name) SELECT u.name FROM unnest($1::text[]) AS u(name)
+        WHERE NOT EXISTS (SELECT FROM @.queue q WHERE q.name = u.name)",
     types: &[Type::TEXT_ARRAY],
 };
 

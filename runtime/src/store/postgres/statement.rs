@@ -108,7 +108,7 @@ const QUEUES: &str = ", queues AS MATERIALIZED (
         SELECT queue, i, j, (row_number() OVER (ORDER BY queue) + $13) % count(*) OVER () AS nr
         FROM (SELECT * FROM unnest($14, $15, $16) AS u(queue, i, j)";
 
-const OTHER_QUEUES: &str = " UNION ALL SELECT name, 1, 1 FROM @.queue WHERE name <> ALL ($14)";
+const OTHER_QUEUES: &str = " UNION ALL SELECT DISTINCT name, 1, 1 FROM @.queue WHERE name <> ALL ($14)";
 
 /// Most urgent first from the marks on, and what came back from its start; `share` from each queue at most. Walks
 /// `task_ready` and `task_back`. What is to be cancelled is passed by. The order of nested loops is the order of queues
@@ -145,9 +145,13 @@ const HEADER: &str =
         0::int2, (SELECT min(eta) FROM @.task WHERE state = 1 AND eta >= $21), NULL::bytea, NULL::bytea,
         (SELECT era FROM @.worker WHERE id = $2), ";
 
+/// What is to be cancelled: what this worker runs, and what does not run. Asked per request, of which there are nearly
+/// never any: as a join, the planner may begin with the tasks.
 const FOOTER: &str = ",
-        (SELECT array_agg(t.id) FROM @.cancel c JOIN @.task t ON t.id = c.id WHERE t.state + 0 = 2 AND t.worker + 0 = $2),
-        (SELECT array_agg(c.id) FROM @.cancel c LEFT JOIN @.task t ON t.id = c.id WHERE t.state IS DISTINCT FROM 2)";
+        (SELECT array_agg(c.id) FROM @.cancel c
+            WHERE (SELECT t.worker FROM @.task t WHERE t.id = c.id AND t.state + 0 = 2) = $2),
+        (SELECT array_agg(c.id) FROM @.cancel c
+            WHERE (SELECT t.state FROM @.task t WHERE t.id = c.id) IS DISTINCT FROM 2)";
 
 /// The statement of a shape.
 pub(super) fn sql(shape: Shape) -> Sql {

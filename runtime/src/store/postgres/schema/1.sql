@@ -89,8 +89,10 @@ CREATE TABLE @.worker(
 -- Running tasks that somebody wants cancelled; nearly always empty.
 CREATE TABLE @.cancel(id uuid NOT NULL, CONSTRAINT cancel_id PRIMARY KEY (id));
 
--- The queues that have ever been used.
-CREATE TABLE @.queue(name text COLLATE "C" NOT NULL, CONSTRAINT queue_name PRIMARY KEY (name));
+-- The queues that have ever been used. A name may stand here twice: were it unique, whoever adds to a new queue would wait
+-- for the end of another's open transaction that did so first.
+CREATE TABLE @.queue(name text COLLATE "C" NOT NULL);
+CREATE INDEX queue_name ON @.queue(name);
 
 -- schema: the version of these tables. compatible: the oldest program version that can work with them.
 -- horizon: what expires up to this time is gone.
