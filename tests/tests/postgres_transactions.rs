@@ -27,7 +27,7 @@ impl Shop {
 
     async fn without_queue() -> Result<Self, BoxError> {
         let schema = Schema::fresh();
-        let (db, connection) = connect(&shared_url(), NoTls).await?;
+        let (db, connection) = connect(shared_url(), NoTls).await?;
         tokio::spawn(connection);
         db.batch_execute("CREATE TEMPORARY TABLE person(id bigserial, mail text NOT NULL)").await?;
         Ok(Self { db, schema })
