@@ -75,7 +75,7 @@ async fn a_claim_passes_by_what_is_dead_while_somebody_holds_a_snapshot() -> Res
     let shared: Arc<dyn Store> = Arc::clone(&store) as _;
     let hand = Hand::enlist(&shared).await?;
     let (holder, connection) =
-        delay::tokio_postgres::connect(&delay_tests::postgres::shared_url(), delay::tokio_postgres::NoTls)
+        delay::tokio_postgres::connect(delay_tests::postgres::shared_url(), delay::tokio_postgres::NoTls)
             .await?;
     tokio::spawn(connection);
     holder.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class").await?;

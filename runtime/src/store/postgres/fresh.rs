@@ -39,7 +39,8 @@ impl Tried {
     /// Notes an id; `false` if it may have been tried before.
     fn note(&mut self, id: TaskId) -> bool {
         let id = number(id);
-        if id as u64 & PROCESS_BITS != self.process || id <= self.forgotten || self.before.contains(&id) {
+        let is_own = id as u64 & PROCESS_BITS == self.process;
+        if !is_own || id <= self.forgotten || self.last.contains(&id) || self.before.contains(&id) {
             return false;
         }
         if self.last.len() >= REMEMBERED {
