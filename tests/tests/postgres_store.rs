@@ -152,6 +152,34 @@ async fn tasks_whose_acknowledgement_was_lost_are_there_once() -> Result<(), Box
 }
 
 #[tokio::test]
+async fn a_task_that_finished_before_its_acknowledgement_was_heard_does_not_run_again() -> Result<(), BoxError>
+{
+    let schema = Schema::fresh();
+    let (store, cutter) = behind_a_cutter(&schema).await?;
+    let direct = open(schema.url()).await?;
+    let hand = Hand::enlist(&direct).await?;
+    // The queue is known, the statement prepared: the first answer that is swallowed is that of the task's own commit.
+    store.push(tasks(1)).await?;
+    hand.finish_one().await?;
+    cutter.swallow(usize::MAX);
+    let pushing = tokio::spawn(async move { store.push(tasks(1)).await });
+    let ran = delay_tests::soon("the task", async {
+        loop {
+            let claims = hand.claim(1).await?;
+            if let Some(claim) = claims.into_iter().next() {
+                return hand.settle(&claim, Transition::Succeed(None)).await;
+            }
+        }
+    });
+    assert_eq!(ran.await?, delay::store::Settled::Applied);
+    cutter.swallow(0);
+    assert_eq!(pushing.await??, [delay::store::Pushed::Added]);
+    assert!(hand.claim(1).await?.is_empty(), "it runs twice");
+    assert_eq!(direct.counts().await?[0].tasks, 2);
+    Ok(())
+}
+
+#[tokio::test]
 async fn schemas_in_one_database_know_nothing_of_each_other() -> Result<(), BoxError> {
     let (one, other) = (Schema::fresh(), Schema::fresh());
     let (one, other) = (open(one.url()).await?, open(other.url()).await?);

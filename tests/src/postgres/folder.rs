@@ -9,11 +9,11 @@ use tempfile::TempDir;
 use super::programs::User;
 
 /// Waits until its standard input is closed, which the system does for a dead process as well, then clears up. The server's
-/// children would end by themselves, but not if they are frozen.
+/// children would end by themselves, but not if they are frozen. What a test has mounted there is in the way.
 const WATCH: &str = r#"cat >/dev/null
 pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) &&
   kill -9 "$pid" $(cat "/proc/$pid/task/$pid/children" 2>/dev/null)
-rm -rf "$1""#;
+rm -rf "$1" 2>/dev/null || { umount -l "$1"/* ; rm -rf "$1"; } 2>/dev/null"#;
 
 /// A temporary folder that belongs to the server's user.
 #[derive(Debug)]

@@ -40,15 +40,14 @@ impl Tried {
     fn note(&mut self, id: TaskId) -> bool {
         let id = number(id);
         let is_own = id as u64 & PROCESS_BITS == self.process;
-        if !is_own || id <= self.forgotten || self.before.contains(&id) || self.last.contains(&id) {
+        if !is_own || id <= self.forgotten || self.last.contains(&id) || self.before.contains(&id) {
             return false;
         }
         if self.last.len() >= REMEMBERED {
             let forgotten = std::mem::replace(&mut self.before, std::mem::take(&mut self.last));
             self.forgotten = forgotten.into_iter().max().unwrap_or(0).max(self.forgotten);
         }
-        self.last.insert(id);
-        true
+        self.last.insert(id)
     }
 }
 

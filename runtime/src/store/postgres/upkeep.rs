@@ -121,9 +121,10 @@ impl Rhythm {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
     }
 
-    /// Whether somebody has looked a moment ago.
-    pub(super) fn is_fresh(&self) -> bool {
-        !self.is_time()
+    /// Whether upkeep looks these days: then nobody else has to.
+    pub(super) fn is_kept(&self) -> bool {
+        let next = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        next.is_some_and(|next| Instant::now() < next + 2 * OFTEN)
     }
 
     fn again_soon(&self) {

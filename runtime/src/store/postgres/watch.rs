@@ -111,7 +111,7 @@ async fn hear(base: &Base, mut line: Line, mut told: mpsc::UnboundedReceiver<Tol
 
 /// Looks for what notifications would have told.
 async fn look(base: &Base) {
-    if !base.rhythm.is_fresh() {
+    if !base.rhythm.is_kept() {
         let found = async {
             let session = base.session().await?;
             let rows = session.rows("look for tasks", &CLAIMABLE, &[&base.now()]).await?;
