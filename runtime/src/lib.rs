@@ -60,6 +60,8 @@ mod call;
 // Floor 3: engines, and those below `store`.
 mod panics;
 mod executor;
+#[cfg(feature = "wasm")]
+pub mod process;
 
 // Floor 4: doors.
 mod maintenance;

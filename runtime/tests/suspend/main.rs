@@ -1,0 +1,11 @@
+//! Suspension keeps what a program does: the spec suite, generated modules and guests, each three ways.
+
+#![allow(clippy::unwrap_used)]
+
+mod differential;
+mod guests;
+mod hostile;
+mod machine;
+mod refusals;
+mod smith;
+mod spec;
