@@ -74,14 +74,32 @@ pub struct Suspendable {
     pub points: usize,
 }
 
+/// Which functions may be suspended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Coverage {
+    /// Those that can run for long: they loop, recurse, or call such functions. The others cost nothing.
+    #[default]
+    Unbounded,
+    /// All of them, at every call: for programs that have to stop within a few instructions, and for tests.
+    Every,
+}
+
 /// Makes a module suspendable.
 ///
 /// # Errors
 /// A [`Refusal`] that says what cannot be done, where and why.
 pub fn transform(wasm: &[u8]) -> Result<Suspendable, Refusal> {
+    transform_with(wasm, Coverage::Unbounded)
+}
+
+/// Makes a module suspendable in more or fewer places.
+///
+/// # Errors
+/// As those of [`transform`].
+pub fn transform_with(wasm: &[u8], coverage: Coverage) -> Result<Suspendable, Refusal> {
     check::bytes(wasm)?;
     let module = Module::parse(wasm)?;
     check::module(&module)?;
-    let calls = Calls::survey(&module)?;
+    let calls = Calls::survey(&module, coverage)?;
     emit::module(module, &calls)
 }

@@ -1,6 +1,6 @@
-//! One module three ways: the original, the transformed, and the transformed suspended at every point.
+//! One module, the original and transformed: run through, suspended at every point, and suspended in every function.
 
-use delay::process::suspend::{self, Refusal};
+use delay::process::suspend::{self, Coverage, Refusal};
 use wasmi::Val;
 
 use crate::machine::{Machine, Mode, Outcome, Program, State};
@@ -13,15 +13,23 @@ pub(crate) struct Tally {
     pub(crate) suspensions: usize,
     pub(crate) points: usize,
     pub(crate) skipped: usize,
+    /// Modules that are refused with points in every function.
+    pub(crate) fewer: usize,
     pub(crate) refused: std::collections::BTreeMap<String, usize>,
     pub(crate) differences: Vec<String>,
 }
 
-/// The three ways.
+/// The original, and three ways of the transformed.
 pub(crate) struct Trio {
     pub(crate) original: Program,
-    transformed: Program,
-    machines: [Machine; 3],
+    first: Machine,
+    ways: Vec<Way>,
+}
+
+struct Way {
+    program: Program,
+    machine: Machine,
+    mode: Mode,
 }
 
 impl Trio {
@@ -31,56 +39,75 @@ impl Trio {
             tally.skipped += 1;
             return None;
         };
-        let suspendable = match suspend::transform(wasm) {
-            Ok(suspendable) => suspendable,
-            Err(refusal) => {
-                *tally.refused.entry(kind(&refusal)).or_default() += 1;
-                return None;
+        let ways = [
+            (Coverage::Unbounded, Mode::Through),
+            (Coverage::Unbounded, Mode::Suspended),
+            (Coverage::Every, Mode::Suspended),
+        ];
+        let mut programs = Vec::new();
+        for (coverage, mode) in ways {
+            match suspend::transform_with(wasm, coverage) {
+                Ok(suspendable) => {
+                    tally.points += suspendable.points;
+                    programs.push((Program::transformed(&suspendable.wasm), mode));
+                }
+                // With more points there is more to save, and more to refuse.
+                Err(_) if coverage == Coverage::Every => tally.fewer += 1,
+                Err(refusal) => {
+                    *tally.refused.entry(kind(&refusal)).or_default() += 1;
+                    return None;
+                }
             }
-        };
-        let transformed = Program::transformed(&suspendable.wasm);
-        tally.points += suspendable.points;
+        }
         let Ok(first) = original.started(Mode::Through) else {
             tally.skipped += 1;
             return None;
         };
-        let started = (transformed.started(Mode::Through), transformed.started(Mode::Suspended));
-        let (Ok(second), Ok(third)) = started else {
-            tally.differences.push("the original starts, the transformed does not".into());
-            return None;
-        };
+        let mut ways = Vec::new();
+        for (program, mode) in programs {
+            let Ok(machine) = program.started(mode) else {
+                tally.differences.push("the original starts, the transformed does not".into());
+                return None;
+            };
+            tally.suspensions += machine.suspensions;
+            ways.push(Way { program, machine, mode });
+        }
         tally.modules += 1;
-        tally.suspensions += third.suspensions;
-        let trio = Self { original, transformed, machines: [first, second, third] };
+        let trio = Self { original, first, ways };
         trio.compare("start", tally);
         Some(trio)
     }
 
-    /// Calls a function three ways. Says whether the module can still be used.
-    pub(crate) fn call(&mut self, what: &str, name: &str, arguments: &[Val], tally: &mut Tally) -> bool {
-        let [first, second, third] = &mut self.machines;
-        let expected = self.original.call(first, name, arguments, Mode::Through);
+    /// Calls a function all ways. `None` if the module cannot be used any more.
+    pub(crate) fn call(
+        &mut self,
+        what: &str,
+        name: &str,
+        arguments: &[Val],
+        tally: &mut Tally,
+    ) -> Option<Outcome> {
+        let expected = self.original.call(&mut self.first, name, arguments, Mode::Through);
         if expected == Outcome::Exhausted {
             tally.skipped += 1;
-            return false;
+            return None;
         }
-        let before = third.suspensions;
-        let through = self.transformed.call(second, name, arguments, Mode::Through);
-        let suspended = self.transformed.call(third, name, arguments, Mode::Suspended);
         tally.invocations += 1;
-        tally.suspensions += third.suspensions - before;
-        if expected != through || expected != suspended {
-            tally
-                .differences
-                .push(format!("{what} {name} {arguments:?}: {expected:?} | {through:?} | {suspended:?}"));
-            return false;
+        for (number, way) in self.ways.iter_mut().enumerate() {
+            let before = way.machine.suspensions;
+            let outcome = way.program.call(&mut way.machine, name, arguments, way.mode);
+            tally.suspensions += way.machine.suspensions - before;
+            if outcome != expected {
+                tally
+                    .differences
+                    .push(format!("{what} {name} {arguments:?}: {expected:?}, way {number}: {outcome:?}"));
+                return None;
+            }
         }
-        self.compare(&format!("{what} {name}"), tally)
+        self.compare(&format!("{what} {name}"), tally).then_some(expected)
     }
 
-    /// Compares all that can be seen from outside, and between the two transformed ones all that there is.
+    /// Compares all that can be seen from outside, and between the transformed ones all that there is.
     fn compare(&self, what: &str, tally: &mut Tally) -> bool {
-        let [first, second, third] = &self.machines;
         let visible = |machine: &Machine| {
             let mut state = machine.state();
             state.globals.retain(|name, _| !name.starts_with(suspend::PREFIX));
@@ -98,20 +125,23 @@ impl Trio {
             state.memories.remove(suspend::FRAMES);
             state
         };
-        let same = visible(first) == visible(second) && whole(second) == whole(third);
+        let (seen, all) = (visible(&self.first), whole(&self.ways[0].machine));
+        let same = self.ways.iter().all(|way| visible(&way.machine) == seen && whole(&way.machine) == all);
         if !same {
             tally.differences.push(format!("{what}: the states differ"));
         }
-        let logs = first.log() == second.log() && first.log() == third.log();
-        if !logs {
-            tally.differences.push(format!(
-                "{what}: {:?} | {:?} | {:?}",
-                first.log(),
-                second.log(),
-                third.log()
-            ));
+        let wrong = self.ways.iter().find(|way| way.machine.log() != self.first.log());
+        if let Some(way) = wrong {
+            tally.differences.push(format!("{what}: {:?} | {:?}", self.first.log(), way.machine.log()));
         }
-        same && logs
+        same && wrong.is_none()
+    }
+}
+
+impl Trio {
+    /// What the program called of the host.
+    pub(crate) fn log(&self) -> &[String] {
+        self.first.log()
     }
 }
 

