@@ -65,17 +65,23 @@ impl Trio {
         };
         let mut ways = Vec::new();
         for (program, mode) in programs {
-            let Ok(machine) = program.started(mode) else {
-                tally.differences.push("the original starts, the transformed does not".into());
-                return None;
-            };
-            tally.suspensions += machine.suspensions;
+            let machine = start(&program, mode, tally)?;
             ways.push(Way { program, machine, mode });
         }
         tally.modules += 1;
         let trio = Self { original, first, ways };
-        trio.compare("start", tally);
-        Some(trio)
+        trio.compare("start", tally).then_some(trio)
+    }
+
+    /// Begins anew, in fresh instances. Says whether they start.
+    pub(crate) fn restart(&mut self, tally: &mut Tally) -> bool {
+        let Ok(first) = self.original.started(Mode::Through) else { return false };
+        self.first = first;
+        for way in &mut self.ways {
+            let Some(machine) = start(&way.program, way.mode, tally) else { return false };
+            way.machine = machine;
+        }
+        self.compare("start", tally)
     }
 
     /// Calls a function all ways. `None` if the module cannot be used any more.
@@ -142,6 +148,20 @@ impl Trio {
     /// What the program called of the host.
     pub(crate) fn log(&self) -> &[String] {
         self.first.log()
+    }
+}
+
+/// A transformed program, started as the original was.
+fn start(program: &Program, mode: Mode, tally: &mut Tally) -> Option<Machine> {
+    match program.started(mode) {
+        Ok(machine) => {
+            tally.suspensions += machine.suspensions;
+            Some(machine)
+        }
+        Err(error) => {
+            tally.differences.push(format!("the original starts, the transformed does not: {error}"));
+            None
+        }
     }
 }
 
