@@ -120,7 +120,7 @@ impl Trio {
             state.memories.retain(|name, _| !name.starts_with(suspend::PREFIX));
             // Without the table of functions, references have no numbers.
             state.tables.clear();
-            state.globals.retain(|_, value| !matches!(value, crate::machine::Value::Function(_)));
+            state.globals.retain(|_, value| !matches!(value, delay::process::snapshot::Value::Function(_)));
             state
         };
         let whole = |machine: &Machine| -> State {

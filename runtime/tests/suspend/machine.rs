@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use delay::process::snapshot::{ModuleHash, Snapshot, SnapshotLimits, Value};
 use delay::process::suspend;
 use wasmi::{
     Config, Engine, Error, Extern, Func, Global, GlobalType, Instance, Linker, Memory, MemoryType, Module,
@@ -49,6 +50,7 @@ pub(crate) enum Mode {
 
 pub(crate) struct Program {
     module: Module,
+    hash: ModuleHash,
     transformed: bool,
 }
 
@@ -66,26 +68,16 @@ pub(crate) struct State {
     pub(crate) tables: BTreeMap<String, Vec<Option<u32>>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Value {
-    I32(i32),
-    I64(i64),
-    F32(u32),
-    F64(u64),
-    V128(u128),
-    Function(Option<u32>),
-}
-
 impl Program {
     /// Compiles the original.
     pub(crate) fn original(wasm: &[u8]) -> Result<Self, Error> {
-        Ok(Self { module: Module::new(&engine(1), wasm)?, transformed: false })
+        Ok(Self { module: Module::new(&engine(1), wasm)?, hash: ModuleHash::of(wasm), transformed: false })
     }
 
     /// Compiles a transformed module. Its frames are larger, so its stack is.
     pub(crate) fn transformed(wasm: &[u8]) -> Self {
         let module = Module::new(&engine(16), wasm).expect("a transformed module is valid");
-        Self { module, transformed: true }
+        Self { module, hash: ModuleHash::of(wasm), transformed: true }
     }
 
     /// An instance. The original's start function has run, that of a transformed program has not.
@@ -123,6 +115,22 @@ impl Program {
         functions.filter(|(name, _)| !name.starts_with(suspend::PREFIX)).collect()
     }
 
+    /// Calls a function and suspends it at its first point. It had one, and the call did not end.
+    pub(crate) fn suspend(&self, machine: &mut Machine, name: &str, arguments: &[Val]) -> Snapshot {
+        machine.set(suspend::STATE, Val::I32(suspend::STATE_ASKED));
+        machine.call_once(name, arguments, FUEL);
+        assert_ne!(machine.i32(suspend::STATE) & suspend::STATE_UNWINDING, 0, "it was not suspended");
+        machine.snapshot(self.hash, name)
+    }
+
+    /// Resumes a program and runs it to its end.
+    pub(crate) fn resume(&self, snapshot: &Snapshot, arguments: &[Val]) -> Outcome {
+        let mut machine = self.instance(Vec::new()).expect("a fresh instance");
+        machine.restore(snapshot);
+        machine.set(suspend::STATE, Val::I32(suspend::STATE_REWINDING));
+        machine.call_once(&snapshot.function, arguments, FUEL)
+    }
+
     pub(crate) fn call(&self, machine: &mut Machine, name: &str, arguments: &[Val], mode: Mode) -> Outcome {
         if !self.transformed {
             return machine.call_once(name, arguments, FUEL);
@@ -143,7 +151,12 @@ impl Program {
             machine.suspensions += 1;
             let mut fresh =
                 self.instance(std::mem::take(&mut machine.store.data_mut().log)).expect("a fresh instance");
-            fresh.restore(&machine.state());
+            // As bytes in between: what is not in them is lost.
+            let snapshot = machine.snapshot(self.hash, name);
+            let bytes = snapshot.encode(SnapshotLimits::default()).expect("it is small");
+            fresh.restore(
+                &Snapshot::decode(&bytes, self.hash, SnapshotLimits::default()).expect("it was just written"),
+            );
             fresh.suspensions = machine.suspensions;
             *machine = fresh;
             state = suspend::STATE_REWINDING;
@@ -242,6 +255,21 @@ impl Machine {
         state
     }
 
+    /// All that a suspended program is.
+    pub(crate) fn snapshot(&self, module: ModuleHash, function: &str) -> Snapshot {
+        let mut state = self.state();
+        state.globals.retain(|name, _| name.starts_with(suspend::PREFIX));
+        state.memories.retain(|name, _| name.starts_with(suspend::PREFIX));
+        state.tables.retain(|name, _| name.starts_with(suspend::PREFIX));
+        Snapshot {
+            module,
+            function: function.to_owned(),
+            globals: state.globals.into_iter().collect(),
+            memories: state.memories.into_iter().collect(),
+            tables: state.tables.into_iter().collect(),
+        }
+    }
+
     /// The functions to which references can exist, by index.
     fn functions(&self) -> Vec<Option<Func>> {
         let Some(table) = self.instance.get_table(&self.store, suspend::FUNCTIONS) else { return Vec::new() };
@@ -252,13 +280,13 @@ impl Machine {
         elements.collect()
     }
 
-    fn restore(&mut self, state: &State) {
+    pub(crate) fn restore(&mut self, state: &Snapshot) {
         let functions = self.functions();
         let function = |number: Option<u32>| match number.and_then(|number| functions[number as usize]) {
             Some(function) => Nullable::Val(function),
             None => Nullable::Null,
         };
-        for (name, value) in state.globals.iter().filter(|(name, _)| name.starts_with(suspend::PREFIX)) {
+        for (name, value) in &state.globals {
             let value = match *value {
                 Value::I32(value) => Val::I32(value),
                 Value::I64(value) => Val::I64(value),
@@ -269,13 +297,13 @@ impl Machine {
             };
             self.set(name, value);
         }
-        for (name, bytes) in state.memories.iter().filter(|(name, _)| name.starts_with(suspend::PREFIX)) {
+        for (name, bytes) in &state.memories {
             let memory = self.instance.get_memory(&self.store, name).unwrap();
             let missing = (bytes.len().saturating_sub(memory.data_size(&self.store))).div_ceil(65536) as u64;
             memory.grow(&mut self.store, missing).unwrap();
             memory.write(&mut self.store, 0, bytes).unwrap();
         }
-        for (name, elements) in state.tables.iter().filter(|(name, _)| name.starts_with(suspend::PREFIX)) {
+        for (name, elements) in &state.tables {
             let table = self.instance.get_table(&self.store, name).unwrap();
             let missing = elements.len() as u64 - table.size(&self.store);
             table.grow(&mut self.store, missing, Ref::Func(Nullable::Null)).unwrap();

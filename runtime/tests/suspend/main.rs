@@ -8,4 +8,5 @@ mod hostile;
 mod machine;
 mod refusals;
 mod smith;
+mod snapshots;
 mod spec;

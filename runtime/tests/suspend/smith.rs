@@ -37,14 +37,14 @@ fn config(random: &mut Random) -> Config {
         min_exports: 3,
         bulk_memory_enabled: true,
         // Most of these are refused: tables of the host's references, references in variables.
-        reference_types_enabled: random.next() % 8 == 0,
+        reference_types_enabled: random.next().is_multiple_of(8),
         max_memory32_bytes: 1 << 20,
         max_memory64_bytes: 1 << 20,
-        simd_enabled: random.next() % 2 == 0,
+        simd_enabled: random.next().is_multiple_of(2),
         multi_value_enabled: true,
-        memory64_enabled: random.next() % 4 == 0,
+        memory64_enabled: random.next().is_multiple_of(4),
         // Without it most of what is generated traps at once.
-        disallow_traps: random.next() % 3 != 0,
+        disallow_traps: !random.next().is_multiple_of(3),
         memory_offset_choices: MemoryOffsetChoices(90, 9, 1),
         exceptions_enabled: false,
         gc_enabled: false,

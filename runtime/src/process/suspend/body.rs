@@ -212,11 +212,11 @@ impl<'a> Decoder<'a, '_> {
                 }
             }
             Operator::End => self.leave(op),
-            Operator::Call { function_index } if live && self.points => {
-                if self.calls.suspends(self.module, *function_index) {
-                    let arguments = self.module.type_of(*function_index).map_or(0, |ty| ty.params().len());
-                    self.call(op, operands(check, arguments), start)?;
-                }
+            Operator::Call { function_index }
+                if live && self.points && self.calls.suspends(self.module, *function_index) =>
+            {
+                let arguments = self.module.type_of(*function_index).map_or(0, |ty| ty.params().len());
+                self.call(op, operands(check, arguments), start)?;
             }
             Operator::CallIndirect { type_index, .. } if live && self.points => {
                 if let Some(ty) = self.module.types.get(*type_index as usize)

@@ -119,11 +119,7 @@ fn extended(module: &Module<'_>, added: &Added, id: u8) -> Result<Section, Refus
                 section.add(&[&(added.types + helper as u32)]);
             }
         }
-        TABLES => {
-            if added.functions.is_some() {
-                section.add(&[&functions_table(module)]);
-            }
-        }
+        TABLES if added.functions.is_some() => section.add(&[&functions_table(module)]),
         MEMORIES => {
             let maximum = Some(MOST_FRAME_PAGES);
             section.add(&[&MemoryType {

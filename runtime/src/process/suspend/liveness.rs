@@ -187,11 +187,9 @@ impl Walk<'_, '_> {
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                     live.remove(*local_index)
                 }
-                Operator::Call { .. } | Operator::CallIndirect { .. } => {
-                    if body.calls.contains_key(&index) {
-                        self.count(live.0.len())?;
-                        found.insert(Some(index), live.clone());
-                    }
+                Operator::Call { .. } | Operator::CallIndirect { .. } if body.calls.contains_key(&index) => {
+                    self.count(live.0.len())?;
+                    found.insert(Some(index), live.clone());
                 }
                 _ => {}
             }
