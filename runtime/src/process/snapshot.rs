@@ -1,4 +1,4 @@
-//! A suspended program as bytes: they resume in any engine, on any machine, but only in the module that they came from.
+//! A suspended program as bytes: it resumes in any engine, on any machine, but only in the module that it came from.
 //!
 //! The layout, all numbers little-endian: magic, [`VERSION`], [`REVISION`], the module's hash, the function that was called,
 //! the globals, the memories (pages of 4 KiB, those of zeros left out), the tables. Nothing is trusted when it is read: no
@@ -39,6 +39,23 @@ impl fmt::Display for ModuleHash {
 }
 
 /// All that a suspended program is.
+///
+/// ```
+/// # use delay::process::snapshot::{ModuleHash, Snapshot, SnapshotError, SnapshotLimits, Value};
+/// let module = ModuleHash::of(b"the transformed module");
+/// let snapshot = Snapshot {
+///     module,
+///     function: "run".into(),
+///     globals: vec![("delay.global.0".into(), Value::I64(7))],
+///     memories: vec![("delay.memory.0".into(), vec![0; 65536])],
+///     tables: vec![],
+/// };
+/// let limits = SnapshotLimits::default();
+/// let bytes = snapshot.encode(limits)?;
+/// assert!(bytes.len() < 250);
+/// assert_eq!(Snapshot::decode(&bytes, module, limits)?, snapshot);
+/// # Ok::<(), SnapshotError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// The module: the one that was transformed, or the transformed one, but always the same.
