@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use delay::process::snapshot::{ModuleHash, Snapshot, SnapshotLimits, Value};
 use delay::process::suspend;
 use wasmi::{
-    Config, Engine, Error, Extern, Func, Global, GlobalType, Instance, Linker, Memory, MemoryType, Module,
-    Mutability, Nullable, Ref, RefType, Store, StoreLimits, StoreLimitsBuilder, Table, TableType, Val,
-    ValType,
+    Config, Engine, Error, Extern, Func, Global, Instance, Linker, Module, Mutability, Nullable, Ref,
+    RefType, Store, StoreLimits, StoreLimitsBuilder, Val, ValType,
 };
+
+use crate::imports::define;
 
 /// Enough for every test that ends, little enough that the others do not take long.
 const FUEL: u64 = 20_000_000;
@@ -335,59 +336,8 @@ fn engine(stack: usize) -> Engine {
     Engine::new(&config)
 }
 
-/// What the spec suite imports from `spectest`, and what the guests import; anything else gets a plain value.
-fn define(
-    linker: &mut Linker<Host>,
-    store: &mut Store<Host>,
-    module: &str,
-    name: &str,
-    ty: &wasmi::ExternType,
-) -> Result<(), Error> {
-    let item = match ty {
-        wasmi::ExternType::Func(ty) => {
-            let label = format!("{module}.{name}");
-            let results = ty.results().to_vec();
-            Extern::Func(Func::new(&mut *store, ty.clone(), move |mut caller, arguments, out| {
-                let log: &mut Vec<String> = &mut caller.data_mut().log;
-                log.push(format!("{label}({})", arguments.iter().map(shown).collect::<Vec<_>>().join(", ")));
-                for (index, (out, ty)) in out.iter_mut().zip(&results).enumerate() {
-                    // Never twice the same: a call that is repeated shows.
-                    *out = if *ty == ValType::I32 {
-                        Val::I32((log.len() * 7 + index) as i32)
-                    } else {
-                        Val::default_for_ty(*ty)
-                    };
-                }
-                Ok(())
-            }))
-        }
-        wasmi::ExternType::Global(ty) => {
-            let value = match ty.content() {
-                ValType::I32 => Val::I32(666),
-                ValType::I64 => Val::I64(666),
-                ValType::F32 => Val::F32(666.6.into()),
-                ValType::F64 => Val::F64(666.6.into()),
-                ty => Val::default_for_ty(ty),
-            };
-            let _: &GlobalType = ty;
-            Extern::Global(Global::new(&mut *store, value, ty.mutability()))
-        }
-        wasmi::ExternType::Memory(ty) => {
-            let ty = if module == "spectest" { MemoryType::new(1, Some(2)) } else { *ty };
-            Extern::Memory(Memory::new(&mut *store, ty).map_err(|error| Error::new(error.to_string()))?)
-        }
-        wasmi::ExternType::Table(ty) => {
-            let ty = if module == "spectest" { TableType::new(RefType::Func, 10, Some(20)) } else { *ty };
-            Extern::Table(Table::new(&mut *store, ty, Ref::null(ty.element()))?)
-        }
-    };
-    // The same import may be named twice.
-    let _ = linker.define(module, name, item);
-    Ok(())
-}
-
 /// Values as texts: all kinds of not-a-number are one.
-fn shown(value: &Val) -> String {
+pub(crate) fn shown(value: &Val) -> String {
     match value {
         Val::I32(value) => format!("i32 {value}"),
         Val::I64(value) => format!("i64 {value}"),

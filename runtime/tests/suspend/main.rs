@@ -5,6 +5,7 @@
 mod differential;
 mod guests;
 mod hostile;
+mod imports;
 mod machine;
 mod refusals;
 mod smith;
