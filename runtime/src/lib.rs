@@ -64,6 +64,8 @@ mod schedule;
 // Floor 3: engines, and those below `store`.
 mod panics;
 mod executor;
+#[cfg(feature = "wasm")]
+pub mod process;
 
 // Floor 4: doors.
 mod maintenance;

@@ -1,0 +1,4 @@
+//! Programs that run apart from the rest: WebAssembly that can be suspended, stored and resumed elsewhere.
+
+pub mod suspend;
+pub mod snapshot;
