@@ -38,6 +38,7 @@ mod outcome;
 mod state;
 mod task;
 mod codec;
+pub mod queues;
 
 // Floor 1: ports.
 mod backoff;
