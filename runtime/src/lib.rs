@@ -66,6 +66,9 @@ mod executor;
 mod maintenance;
 mod worker;
 
+#[cfg(feature = "http")]
+pub mod http;
+
 // Floor 5: house.
 mod main_fn;
 mod schemes;
