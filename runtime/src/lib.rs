@@ -65,7 +65,7 @@ mod executor;
 // Floor 4: doors.
 mod maintenance;
 mod worker;
-
+mod stats;
 #[cfg(feature = "http")]
 pub mod http;
 
@@ -94,6 +94,7 @@ pub use registry::Function;
 pub use retry::Retry;
 pub use runtime::{Builder, Runtime, shutdown_signal};
 pub use state::{Attempted, Policy, decide};
+pub use stats::{CgroupStats, CpuStats, RamStats, Stats, stats};
 pub use task::{Due, Task, TaskOptions, TaskState};
 pub use time::{IntoDuration, Timestamp};
 

@@ -19,6 +19,7 @@ use crate::registry::Registry;
 use crate::retry::Retry;
 use crate::schemes;
 use crate::states::States;
+use crate::stats;
 use crate::stopper::{CancelLink, Stopper};
 use crate::store::{Queues, Retention, Store, UpkeepRules};
 use crate::time::IntoDuration;
@@ -118,7 +119,8 @@ impl Runtime {
         );
         let started = self.stopper.run_worker("delay::worker", worker.run());
         let tended = self.stopper.run_worker("delay::upkeep", tend);
-        started.and(tended).map(drop).map_err(|_| {
+        let sampled = self.stopper.run_worker("delay::stats", stats::sample(self.stopper.clone()));
+        started.and(tended.map(drop)).and(sampled).map(drop).map_err(|_| {
             let text = "the runtime is stopping or has stopped: open another one";
             Error::new(Kind::Stopping, text)
         })
