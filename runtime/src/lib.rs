@@ -76,6 +76,9 @@ mod runtime;
 pub mod testing;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use call::TaskBuilder;
 pub use client::{Added, Client};

@@ -130,6 +130,12 @@ impl<'a> Presented<'a> {
         Ok(Self { id, timestamp, codes })
     }
 
+    /// When it says that it was signed, in seconds since 1970.
+    #[cfg(fuzzing)]
+    pub(crate) fn timestamp(&self) -> i64 {
+        self.timestamp
+    }
+
     /// Whether one of the keys made one of the signatures over `body`.
     pub(super) fn is_signed_by(&self, keys: &Keys, body: &[u8]) -> bool {
         let mut signed = false;
