@@ -66,6 +66,8 @@ kinds! {
     InvalidCron => is_invalid_cron,
     /// An option of a task, a runtime or a store URL makes no sense.
     InvalidOption => is_invalid_option,
+    /// A configuration file has mistakes; its source names them with their places.
+    InvalidConfig => is_invalid_config,
     /// A task of this name is pending, or was not long ago.
     AlreadyAdded => is_already_added,
     /// Two tasks of one batch have the same name.

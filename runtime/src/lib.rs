@@ -40,6 +40,7 @@ mod outcome;
 mod state;
 mod task;
 mod codec;
+pub mod queues;
 
 // Floor 1: ports.
 mod backoff;
@@ -72,6 +73,9 @@ mod maintenance;
 #[cfg(feature = "cron")]
 mod ticker;
 mod worker;
+mod stats;
+#[cfg(feature = "http")]
+pub mod http;
 
 // Floor 5: house.
 mod main_fn;
@@ -80,6 +84,9 @@ mod runtime;
 pub mod testing;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use call::TaskBuilder;
 pub use client::{Added, Client};
@@ -100,6 +107,7 @@ pub use registry::Function;
 pub use retry::Retry;
 pub use runtime::{Builder, Runtime, shutdown_signal};
 pub use state::{Attempted, Policy, decide};
+pub use stats::{CgroupStats, CpuStats, RamStats, Stats, stats};
 pub use task::{Due, Task, TaskOptions, TaskState};
 pub use time::{IntoDuration, Timestamp};
 

@@ -57,7 +57,12 @@ fn in_alphabet(text: &str, max: usize, extra: &[u8]) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || extra.contains(&byte))
 }
 
-/// A name as an error shows it: escaped and short, for it may be anything.
+/// A text as an error shows it: in marks, escaped and short, for it may be anything.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("`{}`", shown(text))
+}
+
+/// As [`quoted`], without the marks.
 fn shown(name: &str) -> String {
     let mut text: String = name.chars().take(60).flat_map(char::escape_debug).collect();
     if name.chars().nth(60).is_some() {

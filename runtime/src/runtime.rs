@@ -19,6 +19,7 @@ use crate::registry::Registry;
 use crate::retry::Retry;
 use crate::schemes;
 use crate::states::States;
+use crate::stats;
 use crate::stopper::{CancelLink, Stopper};
 use crate::store::{Queues, Retention, Store, UpkeepRules};
 use crate::time::IntoDuration;
@@ -121,7 +122,8 @@ impl Runtime {
         );
         let started = self.stopper.run_worker("delay::worker", worker.run());
         let tended = self.stopper.run_worker("delay::upkeep", tend);
-        let started = started.and(tended).map(drop);
+        let sampled = self.stopper.run_worker("delay::stats", stats::sample(self.stopper.clone()));
+        let started = started.and(tended.map(drop)).and(sampled.map(drop));
         #[cfg(feature = "cron")]
         let started = started.and_then(|()| self.start_ticker());
         started.map_err(|_| {
