@@ -14,14 +14,26 @@ use crate::mistakes::Mistakes;
 use entries::Seen;
 use retry::Retry;
 
+pub(crate) mod cron;
 pub(crate) mod duration;
 pub(crate) mod entries;
 pub(crate) mod key;
 pub(crate) mod nearest;
 pub(crate) mod retry;
 
-const WORDS: &[&str] =
-    &["global", "queue", "priority", "retry", "timeout", "keep_result", "aliases", "removed", "crate"];
+const WORDS: &[&str] = &[
+    "global",
+    "queue",
+    "priority",
+    "retry",
+    "timeout",
+    "keep_result",
+    "cron",
+    "time_zone",
+    "aliases",
+    "removed",
+    "crate",
+];
 
 mod kw {
     syn::custom_keyword!(global);
@@ -38,6 +50,9 @@ pub(crate) struct Args {
     pub(crate) retry: Option<Retry>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) keep_result: Option<Kept>,
+    /// The expressions; none if the function is on no schedule.
+    pub(crate) cron: Vec<LitStr>,
+    pub(crate) time_zone: Option<LitStr>,
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) removed: Vec<LitStr>,
 }
@@ -74,6 +89,8 @@ impl Args {
             retry: None,
             timeout: None,
             keep_result: None,
+            cron: Vec::new(),
+            time_zone: None,
             aliases: Vec::new(),
             removed: Vec::new(),
         };
@@ -94,6 +111,9 @@ impl Args {
         if key.is_none() {
             let help = "a delayed function has a key, which stored calls find it by: `#[delay::func(\"welcome-email\")]`";
             mistakes.missing(Span::call_site(), help);
+        }
+        if let Some(zone) = args.time_zone.as_ref().filter(|_| !seen.has("cron")) {
+            mistakes.at(zone, "a time zone is that of a schedule: add `cron = \"0 3 * * *\"`, or remove it");
         }
         args
     }
@@ -128,6 +148,8 @@ impl Args {
                 let duration = duration::positive(input, &name, "1d")?;
                 self.keep_result = Some(Kept { word: name.span(), duration });
             }
+            "cron" => self.cron = cron::expressions(input, &name, mistakes)?,
+            "time_zone" => self.time_zone = Some(cron::time_zone(input, &name)?),
             "aliases" => self.aliases = aliases(input, &name)?,
             "removed" => self.removed = removed(input, &name)?,
             "crate" => self.delay = crate_path(input, &name)?,

@@ -52,6 +52,9 @@ impl<'a> Model<'a> {
         if let Some(parameters) = &parameters {
             rest_is_last(parameters, mistakes);
             names_are_distinct(parameters, &args.removed, mistakes);
+            if !args.cron.is_empty() {
+                nobody_gives_arguments(parameters, mistakes);
+            }
         }
         let output = Output::check(&item.sig.output, args.keep_result.as_ref(), mistakes);
         let name = item.name();
@@ -193,6 +196,20 @@ fn rest_is_last(parameters: &[Parameter], mistakes: &mut Mistakes) {
                 &stored[*at].name,
                 "the rest of the arguments comes last: move this parameter to the end",
             );
+        }
+    }
+}
+
+/// A schedule calls without arguments.
+fn nobody_gives_arguments(parameters: &[Parameter], mistakes: &mut Mistakes) {
+    for parameter in parameters {
+        if let Role::Argument { default: None, .. } = parameter.role {
+            let key = &parameter.key;
+            let text = format!(
+                "a schedule calls without arguments, so nobody gives `{key}`: put `#[default]`, `#[default = …]` or \
+                 `#[state]` before it, or remove `cron` and give it with `Runtime::builder(…).schedule(…)`"
+            );
+            mistakes.at(&parameter.name, text);
         }
     }
 }

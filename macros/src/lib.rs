@@ -70,6 +70,8 @@ mod golden;
 /// | `retry(limit = 5, age_limit = "2d", min_backoff = "1s", max_backoff = "1h", max_doublings = 4)` | when a failure is tried again; what is absent is as in `delay::Retry::DEFAULT` |
 /// | `timeout = "2m"` | how long one attempt may take |
 /// | `keep_result = "1d"` | keeps what the function returned, for that long, for `Handle` to give |
+/// | `cron = "0 3 * * *"` or `cron = ["…", "…"]` | calls it at these times; see [Schedules](#schedules) |
+/// | `time_zone = "Europe/Berlin"` | the zone of the times, by its IANA name; `UTC` when absent |
 /// | `aliases = ["src/old.rs:key"]` | older identities: `path:key` in this package, `package/path:key`, `global:key` |
 /// | `removed("old_argument")` | parameters that older calls still hold and that are ignored |
 /// | `crate = my_delay` | the path under which `delay` is known here |
@@ -118,6 +120,38 @@ mod golden;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Schedules
+///
+/// With the feature `cron`, a function can be called by the clock. Its parameters then need a `#[default]` or are a
+/// `#[state]` or `#[rest]`, for nobody gives arguments; others may call it with some all the same.
+///
+/// ```
+/// # #[cfg(feature = "cron")] mod example {
+/// use delay::Context;
+///
+/// #[delay::func("nightly", cron = "0 3 * * *", time_zone = "Europe/Berlin")]
+/// async fn nightly(ctx: &Context) { /* … */ }
+///
+/// #[delay::func("opening", cron = ["0 9 * * MON-FRI", "0 10 * * SAT"])] // UTC
+/// async fn opening(ctx: &Context, #[default = 3] doors: u8) { /* … */ }
+/// # }
+/// ```
+///
+/// An expression is minute, hour, day of the month, month and day of the week; six fields begin with the second, seven
+/// end with the year. Expressions and zone are checked when the program is compiled. `delay::Cron` says all of what can
+/// be written, and what happens when the clocks change.
+///
+/// Any started runtime on the store keeps the schedule; each tick is one task, whose id is one, however many there are.
+/// - It runs once, though as often as any task if it fails or its process dies, and never before its time.
+/// - If nothing runs at its time, it runs late, once, when something does; further ticks that were missed are not made
+///   up for. What is queued late can tell by `ctx.tick()`, the time that it was called for.
+/// - A tick does not wait for the one before it to end.
+/// - When the attribute changes, the tick that waits is taken back as the new program starts. While programs with the
+///   old attribute still run, each keeps its own times: both tick. The last tick of the old ones runs, once, unless a new
+///   program starts after it was stored. An old program that starts anew in the meantime takes the new ones' tick back,
+///   until these store their next.
+/// - `delay cancel` of a tick that waits leaves it out; the schedule goes on with the one after.
 ///
 /// # Results
 ///

@@ -35,6 +35,12 @@ impl Call {
         Self { registration, writer }
     }
 
+    /// A call of a function that can do without arguments.
+    #[cfg(feature = "cron")]
+    pub(crate) fn without_arguments(registration: &'static Registration) -> Self {
+        Self { registration, writer: InvocationWriter::new(registration.function, 0) }
+    }
+
     /// The next argument.
     #[must_use]
     pub fn argument<T: Serialize + ?Sized>(mut self, name: &'static str, value: &T) -> Self {

@@ -26,6 +26,7 @@
 //! | 2 | the command makes no sense: an unknown option, no store, a function that nobody knows, no `--yes` |
 //! | 3 | the store cannot be opened: missing, not permitted, damaged, another application's, or of another version |
 //! | 4 | nothing was done, because the answer to the question was no |
+//! | 5 | `doctor` has found trouble, and told it |
 //!
 //! # JSON
 //! With `--json`, standard output gets one JSON document on one line, or nothing. Ids are strings, times RFC 3339,
@@ -46,6 +47,7 @@ mod act;
 mod bench;
 mod complaint;
 mod confirm;
+mod doctor;
 mod document;
 mod exit;
 mod filter;
@@ -110,6 +112,8 @@ enum Command {
     Queues,
     /// Lists the workers that the store knows
     Workers,
+    /// Looks for what is wrong, or soon will be, with the place where tasks live, and says what to do
+    Doctor(doctor::DoctorArgs),
     /// Measures enqueueing, draining and latency, on a store that it makes and removes
     Bench(bench::BenchArgs),
 }
@@ -140,7 +144,7 @@ pub async fn run(args: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCod
         Ok(cli) => {
             let output = Output::new(cli.common.json);
             let done = cli.command.run(cli.common.store.as_deref(), &output).await;
-            done.map_or_else(|complaint| output.complain(&complaint), |()| Exit::Done).into()
+            done.unwrap_or_else(|complaint| output.complain(&complaint)).into()
         }
         Err(error) => {
             // Not parsed, so looked for by hand: a program that asks for JSON gets its mistakes as JSON, too.
@@ -151,7 +155,7 @@ pub async fn run(args: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCod
 }
 
 impl Command {
-    async fn run(&self, store: Option<&str>, output: &Output) -> Result<(), Complaint> {
+    async fn run(&self, store: Option<&str>, output: &Output) -> Result<Exit, Complaint> {
         use crate::store::Action;
         let url = access::url(store)?;
         match self {
@@ -165,7 +169,9 @@ impl Command {
             Self::Queues => queues::run(url, output).await,
             Self::Workers => workers::run(url, output).await,
             Self::Bench(args) => args.run(url, output).await,
-        }
+            Self::Doctor(args) => return args.run(url, output).await,
+        }?;
+        Ok(Exit::Done)
     }
 }
 

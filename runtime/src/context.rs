@@ -98,6 +98,27 @@ impl Context {
         self.0.facts.eta.into()
     }
 
+    /// The time that a schedule called the function for, which is the same in every attempt, late or not; none if it
+    /// was called by somebody.
+    ///
+    /// ```
+    /// use delay::Context;
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// const DAY: Duration = Duration::from_secs(86_400);
+    ///
+    /// #[delay::func("tick-example", cron = "0 3 * * *")]
+    /// async fn report(ctx: &Context) {
+    ///     let end = ctx.tick().unwrap_or_else(SystemTime::now);
+    ///     println!("what happened from {:?} to {end:?}", end - DAY);
+    /// }
+    /// ```
+    #[cfg(feature = "cron")]
+    #[must_use]
+    pub fn tick(&self) -> Option<SystemTime> {
+        humantime::parse_rfc3339(self.headers().get(crate::cron::header::TICK)?).ok()
+    }
+
     /// The headers that the task was given.
     #[must_use]
     pub fn headers(&self) -> &Headers {

@@ -7,7 +7,7 @@ use crate::limits::Limits;
 use crate::task::{Task, TaskOptions};
 
 /// A task on its way out of a stub, not yet checked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Draft {
     pub(crate) function: &'static str,
     pub(crate) task: Task,

@@ -61,6 +61,9 @@ kinds! {
     InvalidEta => is_invalid_eta,
     /// A text is not a duration such as `90s` or `1h 30m`.
     InvalidDuration => is_invalid_duration,
+    /// A text is not a cron expression such as `0 3 * * *`, it never comes true, or a time zone is not known.
+    #[cfg_attr(not(feature = "cron"), allow(dead_code))]
+    InvalidCron => is_invalid_cron,
     /// An option of a task, a runtime or a store URL makes no sense.
     InvalidOption => is_invalid_option,
     /// A task of this name is pending, or was not long ago.

@@ -1,6 +1,8 @@
 //! Runs claimed tasks in this process. The pipeline: resolve the claim to an attempt, perform it, normalise what comes
 //! out to an outcome, decide the transition. It never talks to a store but to note a dangerous start.
 
+#[cfg(feature = "cron")]
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -14,6 +16,8 @@ use crate::outcome::{Hold, Outcome, Transition};
 use crate::panics;
 use crate::registry::Registry;
 use crate::retry::Retry;
+#[cfg(feature = "cron")]
+use crate::schedule::Schedules;
 use crate::state::{Attempted, Policy, decide};
 use crate::states::States;
 use crate::store::{Claim, Fence, Settled};
@@ -28,6 +32,8 @@ pub(crate) struct Executor {
     pub(crate) stopping: CancellationToken,
     /// For functions and tasks that say nothing about retries.
     pub(crate) retry: Retry,
+    #[cfg(feature = "cron")]
+    pub(crate) schedules: Arc<Schedules>,
 }
 
 /// A claim that can run here.
@@ -97,6 +103,11 @@ impl Executor {
     pub(crate) async fn run(&self, job: Job, slot: impl Send + 'static) -> Transition {
         let Job { ctx, fence, attempt, policy, timeout, number, age, began, crashes } = job;
         if crashes > 0 && !self.note_start(fence).await {
+            return Transition::Refund;
+        }
+        #[cfg(feature = "cron")]
+        if let Err(error) = self.schedules.store_successor(ctx.name(), &self.client).await {
+            tracing::warn!(task = %fence.id, error = error.chain(), "the next tick could not be stored; this one waits");
             return Transition::Refund;
         }
         let outcome = perform(attempt, &ctx, timeout, slot).await;

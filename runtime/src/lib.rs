@@ -32,6 +32,8 @@ mod id;
 mod error;
 mod time;
 mod limits;
+#[cfg(feature = "cron")]
+mod cron;
 mod retry;
 mod failure;
 mod outcome;
@@ -56,6 +58,8 @@ mod context;
 mod handler;
 mod registry;
 mod call;
+#[cfg(feature = "cron")]
+mod schedule;
 
 // Floor 3: engines, and those below `store`.
 mod panics;
@@ -65,6 +69,8 @@ pub mod process;
 
 // Floor 4: doors.
 mod maintenance;
+#[cfg(feature = "cron")]
+mod ticker;
 mod worker;
 
 // Floor 5: house.
@@ -80,6 +86,8 @@ pub use client::{Added, Client};
 pub use clock::{Clock, VirtualClock};
 pub use codec::ArgumentError;
 pub use context::{Context, Headers};
+#[cfg(feature = "cron")]
+pub use cron::{Cron, IntoCron};
 pub use draft::Draft;
 pub use enqueue::{Drafted, Enqueue};
 pub use error::{Error, Result};
@@ -98,6 +106,8 @@ pub use time::{IntoDuration, Timestamp};
 pub use delay_macros::{func, main};
 #[cfg(feature = "sqlite")]
 pub use rusqlite;
+#[cfg(feature = "postgres")]
+pub use tokio_postgres;
 
 /// Names a crate, so that its delayed functions are linked into this program.
 ///

@@ -17,6 +17,10 @@ const EVERY: Duration = Duration::from_millis(500);
 /// A wall clock that moves by this much more or less than time itself has jumped.
 const JUMP: Duration = Duration::from_secs(2);
 
+/// How long after a walk through the held tasks the next one begins: what this program can run it has let go of, and
+/// others do not add to them often.
+const BETWEEN_WALKS: Duration = Duration::from_secs(5);
+
 /// How many held tasks are looked at at a time.
 const PAGE: usize = 500;
 
@@ -33,14 +37,21 @@ pub(crate) async fn tend(
     // At once: after a crash, the tasks of the process before are waiting.
     let mut wait = Duration::ZERO;
     let mut held = HeldWalk::default();
+    let mut next_walk = Instant::now();
     loop {
         tokio::select! {
             () = stopper.quiescing() => return,
             () = tokio::time::sleep(wait) => {}
         }
         let rules = UpkeepRules { rescue: watch.look(), ..rules };
-        if let Err(error) = held.step(&*store, &executor).await {
-            tracing::error!(error = error.chain(), "held tasks could not be looked at; trying again");
+        if Instant::now() >= next_walk {
+            match held.step(&*store, &executor).await {
+                Ok(true) => {}
+                Ok(false) => next_walk = Instant::now() + BETWEEN_WALKS,
+                Err(error) => {
+                    tracing::error!(error = error.chain(), "held tasks could not be looked at; trying again");
+                }
+            }
         }
         wait = match store.upkeep(rules).await {
             Ok(upkept) => {

@@ -90,12 +90,30 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// How long a value is kept, if at all.
     pub keep_result: Option<Duration>,
+    /// The cron expressions at whose times it is called by itself.
+    pub cron: &'static [&'static str],
+    /// The time zone of the expressions.
+    pub time_zone: &'static str,
 }
 
 impl Options {
     /// What holds where the attribute says nothing.
-    pub const DEFAULT: Self =
-        Self { queue: "default", priority: 0, retry: None, timeout: None, keep_result: None };
+    pub const DEFAULT: Self = Self {
+        queue: "default",
+        priority: 0,
+        retry: None,
+        timeout: None,
+        keep_result: None,
+        cron: &[],
+        time_zone: "UTC",
+    };
+
+    /// On this schedule.
+    #[must_use]
+    pub const fn cron(mut self, expressions: &'static [&'static str], time_zone: &'static str) -> Self {
+        (self.cron, self.time_zone) = (expressions, time_zone);
+        self
+    }
 }
 
 /// What inventory collects.
@@ -130,7 +148,7 @@ impl Registry {
         Self::collect(registrations.iter().copied()).map(|registry| &*Box::leak(Box::new(registry)))
     }
 
-    fn collect(registrations: impl IntoIterator<Item = &'static Registration>) -> Result<Self> {
+    pub(crate) fn collect(registrations: impl IntoIterator<Item = &'static Registration>) -> Result<Self> {
         let mut by_id: HashMap<&'static str, &'static Registration> = HashMap::new();
         let mut functions = Vec::new();
         for registration in registrations {
@@ -172,7 +190,7 @@ impl Registry {
     }
 
     /// All functions, in the order of their identities.
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", feature = "cron"))]
     pub(crate) fn functions(&self) -> &[&'static Registration] {
         &self.functions
     }

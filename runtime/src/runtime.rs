@@ -24,6 +24,9 @@ use crate::store::{Queues, Retention, Store, UpkeepRules};
 use crate::time::IntoDuration;
 use crate::worker::{Worker, WorkerConfig};
 
+mod name;
+#[cfg(feature = "cron")]
+mod scheduling;
 mod signals;
 
 pub use signals::shutdown_signal;
@@ -118,7 +121,10 @@ impl Runtime {
         );
         let started = self.stopper.run_worker("delay::worker", worker.run());
         let tended = self.stopper.run_worker("delay::upkeep", tend);
-        started.and(tended).map(drop).map_err(|_| {
+        let started = started.and(tended).map(drop);
+        #[cfg(feature = "cron")]
+        let started = started.and_then(|()| self.start_ticker());
+        started.map_err(|_| {
             let text = "the runtime is stopping or has stopped: open another one";
             Error::new(Kind::Stopping, text)
         })
@@ -203,6 +209,8 @@ pub struct Builder {
     retention: Retention,
     rules: UpkeepRules,
     registry: Option<&'static Registry>,
+    #[cfg(feature = "cron")]
+    scheduled: Vec<scheduling::Scheduled>,
     mistake: Option<Error>,
 }
 
@@ -221,6 +229,8 @@ impl Builder {
             retention: Retention::default(),
             rules: UpkeepRules::default(),
             registry: None,
+            #[cfg(feature = "cron")]
+            scheduled: Vec::new(),
             mistake: None,
         }
     }
@@ -334,6 +344,8 @@ impl Builder {
             return Err(mistake);
         }
         let registry = self.registry.map_or_else(Registry::linked, Ok)?;
+        #[cfg(feature = "cron")]
+        let schedules = scheduling::collect(registry, self.scheduled, &self.limits)?;
         let store = match self.source {
             Source::Url(url) => schemes::open(&url, self.retention).await?,
             Source::Store(store) => store,
@@ -347,9 +359,11 @@ impl Builder {
             states: States::new(self.states),
             stopping: stopping.token().clone(),
             retry: self.retry,
+            #[cfg(feature = "cron")]
+            schedules,
         });
         let config = WorkerConfig {
-            name: self.name.unwrap_or_else(default_name),
+            name: self.name.unwrap_or_else(name::default_name),
             concurrency: self.concurrency,
             queues: self.queues.map_or(Queues::All, |queues| Queues::Only(queues.into())),
             lease: self.lease,
@@ -370,17 +384,6 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder").finish_non_exhaustive()
     }
-}
-
-/// `host/process id`.
-fn default_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .ok()
-        .map(|name| name.trim().to_owned())
-        .or_else(|| std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME")).ok())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "unknown-host".to_owned());
-    format!("{host}/{}", std::process::id())
 }
 
 impl Client {

@@ -1,6 +1,7 @@
 //! The stores by URL scheme. Each engine adds a line to a table at link time; where the platform's linker cannot do
 //! that, the table is written out.
 
+#[cfg(any(feature = "sqlite", feature = "cli", test))]
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,9 +9,15 @@ use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 #[cfg(feature = "cli")]
 use crate::store::Inspect;
+#[cfg(feature = "cli")]
+use crate::store::finding::{Bounds, Finding};
 use crate::store::memory::MemoryStore;
 #[cfg(feature = "cli")]
 use crate::store::migration::Migration;
+#[cfg(all(feature = "postgres", feature = "cli"))]
+use crate::store::postgres;
+#[cfg(feature = "postgres")]
+use crate::store::postgres::{PostgresOptions, PostgresStore};
 use crate::store::{Pending, Retention, Store};
 
 /// One kind of store.
@@ -24,6 +31,9 @@ pub(crate) struct Scheme {
     /// What `open` would do to the tables.
     #[cfg(feature = "cli")]
     migration: fn(Url) -> Pending<'static, Migration>,
+    /// What is wrong with the place.
+    #[cfg(feature = "cli")]
+    doctor: fn(Url, Bounds) -> Pending<'static, Vec<Finding>>,
 }
 
 /// A store that is only read.
@@ -41,6 +51,9 @@ mod table {
     #[cfg(feature = "sqlite")]
     #[linkme::distributed_slice(SCHEMES)]
     static SQLITE: super::Scheme = super::SQLITE;
+    #[cfg(feature = "postgres")]
+    #[linkme::distributed_slice(SCHEMES)]
+    static POSTGRES: super::Scheme = super::POSTGRES;
 
     pub(super) fn schemes() -> impl Iterator<Item = &'static super::Scheme> {
         SCHEMES.iter()
@@ -53,6 +66,8 @@ mod table {
         super::MEMORY,
         #[cfg(feature = "sqlite")]
         super::SQLITE,
+        #[cfg(feature = "postgres")]
+        super::POSTGRES,
     ];
 
     pub(super) fn schemes() -> impl Iterator<Item = &'static super::Scheme> {
@@ -70,6 +85,8 @@ const MEMORY: Scheme = Scheme {
     look: |_| Box::pin(async { Err(gone()) }),
     #[cfg(feature = "cli")]
     migration: |_| Box::pin(async { Err(gone()) }),
+    #[cfg(feature = "cli")]
+    doctor: |_, _| Box::pin(async { Err(gone()) }),
 };
 
 #[cfg(feature = "sqlite")]
@@ -97,6 +114,38 @@ const SQLITE: Scheme = Scheme {
             let options = url.sqlite(Retention::default())?;
             blocking(move || crate::store::sqlite::migration(&options)).await
         })
+    },
+    #[cfg(feature = "cli")]
+    doctor: |url, _| {
+        Box::pin(async move {
+            let options = url.sqlite(Retention::default())?;
+            blocking(move || crate::store::sqlite::examine(&options)).await
+        })
+    },
+};
+
+#[cfg(feature = "postgres")]
+const POSTGRES: Scheme = Scheme {
+    name: "postgres",
+    example: "postgres://user@host/database",
+    open: |url, retention| {
+        Box::pin(async move {
+            let options = PostgresOptions { retention, ..PostgresOptions::new(url.text) };
+            Ok(Arc::new(PostgresStore::open(options).await?) as Arc<dyn Store>)
+        })
+    },
+    #[cfg(feature = "cli")]
+    look: |url| {
+        Box::pin(async move {
+            let opened = postgres::PostgresLook::open(&PostgresOptions::new(url.text)).await?;
+            Ok(Box::new(opened) as Box<Look>)
+        })
+    },
+    #[cfg(feature = "cli")]
+    migration: |url| Box::pin(async move { postgres::migration(&PostgresOptions::new(url.text)).await }),
+    #[cfg(feature = "cli")]
+    doctor: |url, bounds| {
+        Box::pin(async move { postgres::examine(&PostgresOptions::new(url.text), bounds).await })
     },
 };
 
@@ -126,6 +175,13 @@ pub(crate) async fn migration(url: &str) -> Result<Migration> {
     (scheme.migration)(parsed).await
 }
 
+/// What is wrong, or soon will be, with the place where a store's tasks live.
+#[cfg(feature = "cli")]
+pub(crate) async fn doctor(url: &str, bounds: Bounds) -> Result<Vec<Finding>> {
+    let (scheme, parsed) = scheme_of(url)?;
+    (scheme.doctor)(parsed, bounds).await
+}
+
 fn scheme_of(url: &str) -> Result<(&'static Scheme, Url)> {
     let parsed = Url::parse(url)?;
     match table::schemes().find(|scheme| scheme.name == parsed.scheme) {
@@ -142,15 +198,17 @@ fn gone() -> Error {
     Error::new(Kind::InvalidOption, text)
 }
 
-/// Removes the files of a store that nobody has open: what a benchmark leaves behind.
+/// Removes or empties a store that nobody has open: what a benchmark leaves behind.
 #[cfg(feature = "cli")]
-pub(crate) fn remove(url: &str) -> Result<()> {
+pub(crate) async fn remove(url: &str) -> Result<()> {
     let parsed = Url::parse(url)?;
-    if parsed.scheme == "sqlite" {
-        std::fs::remove_file(&parsed.path)
-            .map_err(|error| Error::with_source(Kind::Other, "cannot remove the benchmark's store", error))?;
+    match parsed.scheme.as_str() {
+        "sqlite" => std::fs::remove_file(parsed.place()?.0)
+            .map_err(|error| Error::with_source(Kind::Other, "cannot remove the benchmark's store", error)),
+        #[cfg(feature = "postgres")]
+        "postgres" => Box::pin(postgres::clear(&PostgresOptions::new(parsed.text))).await,
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn unknown(scheme: &str) -> Error {
@@ -164,34 +222,45 @@ fn unknown(scheme: &str) -> Error {
     Error::new(Kind::UnknownScheme, text)
 }
 
-/// `scheme:path?key=value&flag`.
+/// A scheme, and what is the scheme's own to read: it may hold a password, and no error here repeats it.
 struct Url {
     scheme: String,
-    path: PathBuf,
-    #[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
-    options: Vec<(String, String)>,
+    #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code))]
+    text: String,
 }
 
 impl Url {
     fn parse(url: &str) -> Result<Self> {
-        let Some((scheme, rest)) = url.split_once(':') else {
+        let Some((scheme, _)) = url.split_once(':') else {
             let text = format!("`{url}` is not a store URL: write for example `sqlite:{url}`");
             return Err(Error::new(Kind::UnknownScheme, text));
         };
+        let scheme = match scheme.to_ascii_lowercase() {
+            long if long == "postgresql" => "postgres".to_owned(),
+            scheme => scheme,
+        };
+        Ok(Self { scheme, text: url.to_owned() })
+    }
+
+    /// A path and options: `scheme:path?key=value&flag`.
+    #[cfg(any(feature = "sqlite", feature = "cli", test))]
+    fn place(&self) -> Result<(PathBuf, Vec<(String, String)>)> {
+        let rest = self.text.split_once(':').map_or("", |(_, rest)| rest);
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let path = path.strip_prefix("//").unwrap_or(path);
         let options = query.split('&').filter(|part| !part.is_empty()).map(|part| {
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
             (key.to_owned(), value.to_owned())
         });
-        Ok(Self { scheme: scheme.to_ascii_lowercase(), path: unescape(path)?, options: options.collect() })
+        Ok((unescape(path)?, options.collect()))
     }
 
     #[cfg(feature = "sqlite")]
     fn sqlite(self, retention: Retention) -> Result<crate::store::sqlite::SqliteOptions> {
         use crate::store::sqlite::{Durability, SqliteOptions, Tenancy};
-        let mut options = SqliteOptions { retention, ..SqliteOptions::new(&self.path) };
-        for (key, value) in &self.options {
+        let (path, given) = self.place()?;
+        let mut options = SqliteOptions { retention, ..SqliteOptions::new(&path) };
+        for (key, value) in &given {
             match (key.as_str(), value.as_str()) {
                 ("durability", "disk") => options.durability = Durability::Disk,
                 ("durability", "process") => options.durability = Durability::Process,
@@ -209,6 +278,7 @@ impl Url {
     }
 }
 
+#[cfg(any(feature = "sqlite", feature = "cli", test))]
 /// `%3F` stands for a question mark, and so on; the bytes need not be UTF-8 where file names need not.
 fn unescape(path: &str) -> Result<PathBuf> {
     let mut bytes = Vec::with_capacity(path.len());
@@ -261,9 +331,9 @@ mod tests {
             ("sqlite:///v/a.db?shared", "/v/a.db"),
             ("SQLITE:a%3Fb%20c.db", "a?b c.db"),
         ] {
-            assert_eq!(Url::parse(url).unwrap().path, PathBuf::from(path));
+            assert_eq!(Url::parse(url).unwrap().place().unwrap().0, PathBuf::from(path));
         }
-        assert!(Url::parse("sqlite:a%2").is_err());
+        assert!(Url::parse("sqlite:a%2").unwrap().place().is_err());
     }
 
     #[cfg(feature = "sqlite")]

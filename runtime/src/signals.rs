@@ -74,6 +74,11 @@ impl Signals {
     pub(crate) fn finish(&self, ids: &[TaskId]) {
         // Relaxed: a figure for people.
         self.ended.fetch_add(ids.len() as u64, Ordering::Relaxed);
+        self.fire(ids);
+    }
+
+    /// These tasks have come to an end, here or elsewhere.
+    pub(crate) fn fire(&self, ids: &[TaskId]) {
         if self.waiting.load(Ordering::SeqCst) == 0 {
             return;
         }
@@ -85,6 +90,16 @@ impl Signals {
             }
         }
         self.waiting.store(waiters.len(), Ordering::SeqCst);
+    }
+
+    /// Some of the tasks whose ends are waited for.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
+    pub(crate) fn awaited(&self, most: usize) -> Vec<TaskId> {
+        if self.waiting.load(Ordering::SeqCst) == 0 {
+            return Vec::new();
+        }
+        let waiters = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        waiters.keys().copied().take(most).collect()
     }
 
     /// Another process changed the store: everybody looks again.

@@ -15,18 +15,24 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::id::TaskId;
 use crate::outcome::Transition;
 pub use crate::signals::Signals;
 use crate::task::{Task, TaskState};
+use crate::time::Timestamp;
 
 pub mod memory;
+#[cfg(feature = "cli")]
+pub(crate) mod finding;
 #[cfg(feature = "cli")]
 pub(crate) mod migration;
 mod exchange;
 mod record;
 mod share;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -52,11 +58,6 @@ pub trait Store: Inspect + Upkeep + fmt::Debug + Send + Sync + 'static {
     /// tasks belong to others now.
     fn turn(&self, turn: Turn) -> Pending<'_, Turned>;
 
-    /// How many turns of one worker the store takes at once to its own advantage: one, unless answers have far to travel.
-    fn lanes(&self) -> usize {
-        1
-    }
-
     /// Notes durably that attempts begin, for tasks under which a process has died before ([`Claim::crashes`] above
     /// zero). Answers which of the fences still hold, aligned.
     fn start(&self, fences: Vec<Fence>) -> Pending<'_, Vec<Settled>>;
@@ -69,6 +70,18 @@ pub trait Store: Inspect + Upkeep + fmt::Debug + Send + Sync + 'static {
 
     /// Takes leave: what the worker still holds goes back as if it had not been claimed.
     fn retire(&self, worker: WorkerId) -> Pending<'_, ()>;
+
+    /// How many turns of one worker may be on their way at once, to keep a server busy while answers travel.
+    fn lanes(&self) -> usize {
+        1
+    }
+
+    /// The store's clock. For who has to know what is ahead by it (the ticks of a schedule); a due time is given to
+    /// [`push`](Self::push) as it is, and only the store compares. A store that goes by another clock than the
+    /// system's says so here.
+    fn now(&self) -> Pending<'_, Timestamp> {
+        Box::pin(std::future::ready(Ok(Clock::System.now())))
+    }
 
     /// How the store wakes those who wait in this process.
     fn signals(&self) -> &Signals;
@@ -206,7 +219,7 @@ impl Retention {
     /// How long the name of a task that a transition ends stays taken.
     pub(crate) fn bury(&self, transition: &Transition) -> Duration {
         match transition {
-            Transition::Succeed(Some(kept)) => kept.keep.max(self.tombstone),
+            Transition::Succeed(Some(kept)) => self.tombstone.max(self.succeeded).max(kept.keep),
             _ => self.tombstone,
         }
     }

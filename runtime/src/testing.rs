@@ -27,6 +27,9 @@ use crate::store::{Enlist, Filter, Queues, Retention, Settlement, TaskRecord, Tu
 use crate::task::TaskState;
 use crate::time::{IntoDuration, Timestamp};
 
+#[cfg(feature = "cron")]
+mod ticks;
+
 /// A world of its own: tasks are added to it as to a runtime, and run when the test says so.
 ///
 /// ```
@@ -58,6 +61,8 @@ pub struct Env {
     client: Client,
     executor: Executor,
     worker: WorkerId,
+    #[cfg(feature = "cron")]
+    store: Arc<MemoryStore>,
 }
 
 /// What a [`drain`](Env::drain) came to, in attempts.
@@ -88,7 +93,12 @@ impl Env {
     /// An environment to be set up first.
     #[must_use]
     pub fn builder() -> EnvBuilder {
-        EnvBuilder { states: HashMap::new(), retry: Retry::DEFAULT }
+        EnvBuilder {
+            states: HashMap::new(),
+            retry: Retry::DEFAULT,
+            #[cfg(feature = "cron")]
+            ticks: true,
+        }
     }
 
     /// The client of the environment's store.
@@ -103,12 +113,17 @@ impl Env {
         &self.clock
     }
 
-    /// Moves the clock forward; what becomes due waits for the next [`drain`](Self::drain).
+    /// Moves the clock forward; what becomes due waits for the next [`drain`](Self::drain). Schedules tick on the way,
+    /// each tick at its time, and their calls wait as well.
     ///
     /// # Panics
     /// If a text is not a duration.
     pub fn advance(&self, by: impl IntoDuration) {
-        self.clock.advance(by.into_duration().expect("a duration such as \"1h\""));
+        let by = by.into_duration().expect("a duration such as \"1h\"");
+        #[cfg(feature = "cron")]
+        self.tick_until(self.clock.now().after(by));
+        #[cfg(not(feature = "cron"))]
+        self.clock.advance(by);
     }
 
     /// Runs what is due, one task at a time in the order of the queue, and what these add, until nothing is due any
@@ -119,6 +134,8 @@ impl Env {
     pub async fn drain(&self) -> Result<Drained> {
         self.executor.registry.check_states(&self.executor.states)?;
         let store = self.client.store();
+        #[cfg(feature = "cron")]
+        self.executor.schedules.store_next(&self.client).await?;
         store.beat(self.worker).await?;
         store.upkeep(UpkeepRules::default()).await?;
         let mut held = HeldWalk::default();
@@ -183,6 +200,8 @@ impl Enqueue for &Env {
 pub struct EnvBuilder {
     states: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     retry: Retry,
+    #[cfg(feature = "cron")]
+    ticks: bool,
 }
 
 impl EnvBuilder {
@@ -213,15 +232,28 @@ impl EnvBuilder {
         let lease = Duration::from_secs(u64::from(u32::MAX));
         let enlist = Enlist { name: "test".to_owned(), lease, functions: registry.identities() };
         let worker = store.enlist_now(enlist);
-        let client = Client::new(Arc::new(store), Limits::default());
+        let store = Arc::new(store);
+        let client = Client::new(store.clone(), Limits::default());
         let executor = Executor {
             registry,
             client: client.clone(),
             states: States::new(self.states),
             stopping: CancellationToken::new(),
             retry: self.retry,
+            #[cfg(feature = "cron")]
+            schedules: ticks::schedules(registry, self.ticks),
         };
-        Env { clock, client, executor, worker }
+        let env = Env {
+            clock,
+            client,
+            executor,
+            worker,
+            #[cfg(feature = "cron")]
+            store,
+        };
+        #[cfg(feature = "cron")]
+        env.store_ticks();
+        env
     }
 }
 

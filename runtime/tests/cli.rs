@@ -3,6 +3,7 @@
 mod cli {
     mod acting;
     mod choosing;
+    mod doctoring;
     mod fixture;
     mod listing;
     mod migrating;

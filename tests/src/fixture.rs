@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use delay::store::memory::MemoryStore;
+use delay::store::postgres::{PostgresOptions, PostgresStore};
 use delay::store::sqlite::{SqliteOptions, SqliteStore};
 use delay::store::{Pending, Retention, Store, TaskRecord};
 use delay::{Clock, Due, Result, Task, TaskId, Timestamp, VirtualClock};
 use tempfile::TempDir;
+
+use crate::postgres::Schema;
 
 /// One place where tasks live, and how it is opened: every opening shows the same tasks.
 pub trait Backend: Send + Sync + 'static {
@@ -55,6 +58,36 @@ impl Backend for Sqlite {
         let path = self.0.path().join("jobs.db");
         let options = SqliteOptions { retention, clock: Clock::Virtual(clock), ..SqliteOptions::new(path) };
         Box::pin(async { Ok(Arc::new(SqliteStore::open(options)?) as Arc<dyn Store>) })
+    }
+}
+
+/// A Postgres store: a schema of its own on a real server.
+pub struct Postgres {
+    schema: Schema,
+    options: &'static str,
+}
+
+impl Postgres {
+    /// An empty one.
+    #[must_use]
+    pub fn fresh() -> Box<dyn Backend> {
+        Box::new(Self { schema: Schema::fresh(), options: "" })
+    }
+
+    /// An empty one that does without all that makes it fast.
+    #[must_use]
+    pub fn bare() -> Box<dyn Backend> {
+        let options = "notify=off&skip_locked=off&advisory_locks=off&prepare=off";
+        Box::new(Self { schema: Schema::fresh(), options })
+    }
+}
+
+impl Backend for Postgres {
+    fn open(&self, clock: VirtualClock, retention: Retention) -> Pending<'_, Arc<dyn Store>> {
+        let url = self.schema.url_with(self.options);
+        let options =
+            PostgresOptions { retention, clock: Clock::Virtual(clock), ..PostgresOptions::new(url) };
+        Box::pin(async { Ok(Arc::new(PostgresStore::open(options).await?) as Arc<dyn Store>) })
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 mod check;
 
-pub use check::{Fault, Summary, check};
+pub use check::{Fault, Summary, check, check_with_hung};
 
 /// One thing that happened in the process `pid`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,8 @@
 //!
 //! No delayed function is registered here: whoever links this crate decides itself what it can run.
 
+mod cutter;
+mod delegate;
 mod dice;
 mod elsewhere;
 mod fixture;
@@ -10,13 +12,16 @@ pub mod history;
 mod lying;
 mod orders;
 mod place;
+pub mod postgres;
 mod process;
 mod recording;
+mod stores;
 mod wait;
 
+pub use cutter::Cutter;
 pub use dice::Dice;
 pub use elsewhere::{Opened, Somebody, in_mount_namespace, mount_tmpfs, remount};
-pub use fixture::{Backend, Fixture, Memory, Sqlite, task};
+pub use fixture::{Backend, Fixture, Memory, Postgres, Sqlite, task};
 pub use hand::{Hand, LEASE};
 pub use lying::{Lie, Lying};
 pub use orders::{Call, Orders, Work};
@@ -24,4 +29,5 @@ pub use place::Place;
 pub use process::Process;
 pub use recording::Recording;
 pub use rustix::process::Signal;
+pub use stores::open_store;
 pub use wait::{BOUND, soon};

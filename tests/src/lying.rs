@@ -2,13 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use delay::Result;
 use delay::Task;
-use delay::store::{
-    Acted, Action, Claim, Count, Enlist, Fence, Filter, Inspect, Pending, Pushed, Settled, Signals, Store,
-    TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
-};
-use delay::{Result, TaskId};
+use delay::store::{Claim, Pending, Pushed, Settled, Store, Turn, Turned};
 use serde::{Deserialize, Serialize};
+
+use crate::delegate::delegate;
 
 /// What a store lies about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,10 +76,6 @@ impl Store for Lying {
         }
     }
 
-    fn enlist(&self, worker: Enlist) -> Pending<'_, WorkerId> {
-        self.store.enlist(worker)
-    }
-
     fn turn(&self, mut turn: Turn) -> Pending<'_, Turned> {
         match self.lie {
             Lie::AcknowledgesEarly => self.store.turn(turn),
@@ -93,51 +88,7 @@ impl Store for Lying {
         }
     }
 
-    fn start(&self, fences: Vec<Fence>) -> Pending<'_, Vec<Settled>> {
-        self.store.start(fences)
-    }
-
-    fn beat(&self, worker: WorkerId) -> Pending<'_, ()> {
-        self.store.beat(worker)
-    }
-
-    fn retire(&self, worker: WorkerId) -> Pending<'_, ()> {
-        self.store.retire(worker)
-    }
-
-    fn signals(&self) -> &Signals {
-        self.store.signals()
-    }
-
-    fn close(&self) -> Pending<'_, ()> {
-        self.store.close()
-    }
+    delegate!(within Store);
 }
 
-impl Inspect for Lying {
-    fn get(&self, ids: Vec<TaskId>) -> Pending<'_, Vec<Option<TaskRecord>>> {
-        self.store.get(ids)
-    }
-
-    fn list(&self, filter: Filter) -> Pending<'_, Vec<TaskRecord>> {
-        self.store.list(filter)
-    }
-
-    fn counts(&self) -> Pending<'_, Vec<Count>> {
-        self.store.counts()
-    }
-
-    fn workers(&self) -> Pending<'_, Vec<WorkerRecord>> {
-        self.store.workers()
-    }
-}
-
-impl Upkeep for Lying {
-    fn upkeep(&self, rules: UpkeepRules) -> Pending<'_, Upkept> {
-        self.store.upkeep(rules)
-    }
-
-    fn act(&self, action: Action, ids: Vec<TaskId>) -> Pending<'_, Vec<Acted>> {
-        self.store.act(action, ids)
-    }
-}
+delegate!(Inspect and Upkeep for Lying);

@@ -10,8 +10,8 @@ use crate::lying::Lie;
 /// What a `crash_worker` is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Orders {
-    /// The SQLite file.
-    pub store: PathBuf,
+    /// The store's URL.
+    pub store: String,
     /// Where it writes its history.
     pub history: PathBuf,
     /// What it adds before it does anything else.

@@ -3,18 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use delay::store::sqlite::{SqliteOptions, SqliteStore};
-use delay::store::{Filter, Inspect as _, Store as _, TaskRecord};
+use delay::store::{Filter, TaskRecord};
 use delay::{Result, TaskId, TaskState};
 
 use crate::history::What;
 use crate::orders::{Call, Orders};
 use crate::process::Process;
+use crate::stores::open_store;
 use crate::wait::soon;
 
-/// A folder with a store, a history, and orders that name them.
+/// A folder with a history, a store there or elsewhere, and orders that name them.
 pub struct Place {
     folder: tempfile::TempDir,
+    /// The store's URL, if it is elsewhere.
+    url: Option<String>,
 }
 
 impl Place {
@@ -24,10 +26,25 @@ impl Place {
     /// If there is no place for temporary files.
     #[must_use]
     pub fn new() -> Self {
-        Self { folder: tempfile::TempDir::new().expect("a folder") }
+        Self { folder: tempfile::TempDir::new().expect("a folder"), url: None }
     }
 
-    /// The store's file.
+    /// An empty one for the store of this URL.
+    ///
+    /// # Panics
+    /// If there is no place for temporary files.
+    #[must_use]
+    pub fn on(url: impl Into<String>) -> Self {
+        Self { url: Some(url.into()), ..Self::new() }
+    }
+
+    /// The store's URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url.clone().unwrap_or_else(|| format!("sqlite:{}", self.store().display()))
+    }
+
+    /// The store's file, if it is here.
     #[must_use]
     pub fn store(&self) -> PathBuf {
         self.folder.path().join("jobs.db")
@@ -42,7 +59,7 @@ impl Place {
     /// Orders to do nothing here.
     #[must_use]
     pub fn orders(&self) -> Orders {
-        let (store, history) = (self.store(), self.history());
+        let (store, history) = (self.url(), self.history());
         Orders { store, history, add: Vec::new(), produce: None, work: None, lie: None }
     }
 
@@ -66,7 +83,7 @@ impl Place {
     /// # Errors
     /// If it cannot be read.
     pub async fn records(&self) -> Result<Vec<TaskRecord>> {
-        let store = SqliteStore::open(SqliteOptions::new(self.store()))?;
+        let store = open_store(&self.url()).await?;
         let mut filter = Filter { limit: 1000, ..Filter::default() };
         let mut records: Vec<TaskRecord> = Vec::new();
         loop {
@@ -92,7 +109,7 @@ impl Place {
     /// # Errors
     /// If it cannot be read.
     pub async fn until(&self, what: &str, look: fn(TaskState) -> bool) -> Result<()> {
-        let store = SqliteStore::open(SqliteOptions::new(self.store()))?;
+        let store = open_store(&self.url()).await?;
         let mut changes = store.signals().subscribe();
         soon(what, async {
             while store.counts().await?.iter().any(|count| !look(count.state)) {

@@ -91,6 +91,12 @@ impl Process {
         }
     }
 
+    /// Forgets what it has told so far.
+    pub fn forget(&mut self) {
+        while self.events.try_recv().is_ok() {}
+        self.seen.clear();
+    }
+
     /// Waits for so many more events.
     ///
     /// # Panics

@@ -4,12 +4,10 @@
 use std::sync::Arc;
 
 use delay::Transition;
-use delay::store::{
-    Acted, Action, Count, Enlist, Fence, Filter, Inspect, Pending, Pushed, Settled, Signals, Store,
-    TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
-};
+use delay::store::{Fence, Pending, Pushed, Settled, Store, Turn, Turned};
 use delay::{Task, TaskId};
 
+use crate::delegate::delegate;
 use crate::history::{End, Id, Journal, Taken, What};
 
 /// The recording store.
@@ -52,10 +50,6 @@ impl Store for Recording {
         2
     }
 
-    fn enlist(&self, worker: Enlist) -> Pending<'_, WorkerId> {
-        self.store.enlist(worker)
-    }
-
     fn turn(&self, turn: Turn) -> Pending<'_, Turned> {
         Box::pin(async move {
             let asked: Vec<(Fence, End)> =
@@ -90,51 +84,7 @@ impl Store for Recording {
         })
     }
 
-    fn start(&self, fences: Vec<Fence>) -> Pending<'_, Vec<Settled>> {
-        self.store.start(fences)
-    }
-
-    fn beat(&self, worker: WorkerId) -> Pending<'_, ()> {
-        self.store.beat(worker)
-    }
-
-    fn retire(&self, worker: WorkerId) -> Pending<'_, ()> {
-        self.store.retire(worker)
-    }
-
-    fn signals(&self) -> &Signals {
-        self.store.signals()
-    }
-
-    fn close(&self) -> Pending<'_, ()> {
-        self.store.close()
-    }
+    delegate!(within Store);
 }
 
-impl Inspect for Recording {
-    fn get(&self, ids: Vec<TaskId>) -> Pending<'_, Vec<Option<TaskRecord>>> {
-        self.store.get(ids)
-    }
-
-    fn list(&self, filter: Filter) -> Pending<'_, Vec<TaskRecord>> {
-        self.store.list(filter)
-    }
-
-    fn counts(&self) -> Pending<'_, Vec<Count>> {
-        self.store.counts()
-    }
-
-    fn workers(&self) -> Pending<'_, Vec<WorkerRecord>> {
-        self.store.workers()
-    }
-}
-
-impl Upkeep for Recording {
-    fn upkeep(&self, rules: UpkeepRules) -> Pending<'_, Upkept> {
-        self.store.upkeep(rules)
-    }
-
-    fn act(&self, action: Action, ids: Vec<TaskId>) -> Pending<'_, Vec<Acted>> {
-        self.store.act(action, ids)
-    }
-}
+delegate!(Inspect and Upkeep for Recording);

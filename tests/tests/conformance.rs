@@ -1,7 +1,7 @@
 //! One suite for every store: each case runs on each of them, as a test of its own. A store that is added later needs
 //! one line below; a case that is added needs its name in the list.
 
-use delay_tests::{Fixture, Memory, Sqlite};
+use delay_tests::{Fixture, Memory, Postgres, Sqlite};
 
 mod conformance {
     pub(super) mod actions;
@@ -25,6 +25,8 @@ macro_rules! suite {
     ($($group:ident { $($case:ident)+ })+) => {
         on! { memory, Memory::fresh, $($group { $($case)+ })+ }
         on! { sqlite, Sqlite::fresh, $($group { $($case)+ })+ }
+        on! { postgres, Postgres::fresh, $($group { $($case)+ })+ }
+        on! { postgres_bare, Postgres::bare, $($group { $($case)+ })+ }
     };
 }
 

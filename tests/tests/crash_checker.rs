@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use delay::store::{Settled, Store, TaskRecord, UpkeepRules};
 use delay::{Result, TaskId, TaskState, Transition};
-use delay_tests::history::{self, End, Event, Fault, Id, Journal, Taken, What, check};
+use delay_tests::history::{self, End, Event, Fault, Id, Journal, Taken, What, check, check_with_hung};
 use delay_tests::{
     Call, Fixture, Hand, LEASE, Lie, Lying, Memory, Orders, Place, Process, Recording, Work, task,
 };
@@ -127,6 +127,27 @@ async fn the_checker_notices_epochs_that_do_not_rise() -> Result<()> {
     let mut life = a_clean_life().await?;
     life.event(1, What::Claimed { id: Id(life.id), epoch: 0 });
     assert_eq!(life.fault(), Fault::EpochFell(life.id, 2, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_checker_does_not_take_a_late_line_of_a_stopped_process_for_a_fault() -> Result<()> {
+    let mut life = a_clean_life().await?;
+    let late = life.events.remove(1);
+    life.events.push(late);
+    let records = [life.record];
+    check(&life.events, &records).expect_err("the line is late");
+    check_with_hung(&life.events, &records, &[1]).expect("process 1 was stopped before it wrote the line");
+    check_with_hung(&life.events, &records, &[2]).expect("then process 1 wrote in time and process 2 late");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_checker_notices_epochs_of_a_stopped_process_that_do_not_rise() -> Result<()> {
+    let mut life = a_clean_life().await?;
+    life.event(2, What::Claimed { id: Id(life.id), epoch: 0 });
+    let faults = check_with_hung(&life.events, &[life.record], &[2]).expect_err("its own claims fall");
+    assert_eq!(faults, [Fault::EpochFell(life.id, 2, 0)]);
     Ok(())
 }
 

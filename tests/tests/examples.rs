@@ -31,8 +31,17 @@ fn sorted(mut lines: Vec<String>) -> Vec<String> {
 
 #[test]
 fn every_example_has_a_test() {
-    let tested =
-        ["arguments", "checksum", "quickstart", "retry", "shutdown", "state", "testing", "transaction"];
+    let tested = [
+        "arguments",
+        "checksum",
+        "cron",
+        "quickstart",
+        "retry",
+        "shutdown",
+        "state",
+        "testing",
+        "transaction",
+    ];
     let built: Vec<&str> = built().keys().map(String::as_str).collect();
     assert_eq!(built, tested, "an example that was added is to be tested here, too");
 }
@@ -121,6 +130,26 @@ fn a_task_in_a_transaction_shares_its_fate() {
             "Dear Ada, welcome! You are user 1.",
         ]
     );
+}
+
+#[test]
+fn cron_calls_by_the_clock_and_takes_up_what_waited() {
+    let folder = TempDir::new().unwrap();
+    for _ in 0..2 {
+        let cron = Running::start(&mut example("cron", folder.path()));
+        assert!(cron.stdout.shows("heartbeat of "), "it ended: {}", cron.stderr.text());
+        cron.signal(Signal::TERM);
+        let ended = cron.end();
+        assert!(ended.status.success(), "{}: {}", ended.status, ended.stderr);
+        let lines = lines(&ended);
+        assert!(lines[0].starts_with("acme: 0 6 * * MON (UTC), next at "), "{lines:?}");
+        assert!(lines[1].starts_with("globex: @monthly (Asia/Tokyo), next at "), "{lines:?}");
+        let beats = &lines[2..];
+        assert!(beats.iter().all(|line| line.starts_with("heartbeat of ")), "{lines:?}");
+        let mut once = beats.to_vec();
+        once.dedup();
+        assert_eq!(once, beats, "each tick once");
+    }
 }
 
 #[test]

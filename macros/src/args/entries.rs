@@ -29,6 +29,11 @@ pub(crate) fn entries(
 /// The text after `name =`.
 pub(crate) fn text(input: ParseStream<'_>, name: &Ident, example: &str) -> Result<LitStr> {
     assign(input, name, &format!("\"{example}\""))?;
+    text_after(input, name, example)
+}
+
+/// The text after the `=`.
+pub(crate) fn text_after(input: ParseStream<'_>, name: &Ident, example: &str) -> Result<LitStr> {
     match input.parse::<Lit>() {
         Ok(Lit::Str(text)) if text.suffix().is_empty() => Ok(text),
         Ok(other) => Err(Error::new(other.span(), in_quotes(name, example))),
@@ -64,6 +69,11 @@ fn skip_to_comma(input: ParseStream<'_>) {
 pub(crate) struct Seen(Vec<String>);
 
 impl Seen {
+    /// Whether `name` was given, rightly or wrongly.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|seen| seen == name)
+    }
+
     /// Refuses `name` the second time.
     pub(crate) fn once(&mut self, name: &Ident) -> Result<()> {
         let text = name.to_string();

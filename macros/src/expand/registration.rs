@@ -105,13 +105,19 @@ fn options(model: &Model<'_>) -> TokenStream {
     let timeout = args.timeout.map(duration::tokens).map(some).map(|timeout| quote!(timeout: #timeout,));
     let keep = args.keep_result.as_ref().map(|kept| some(duration::tokens(kept.duration)));
     let keep = keep.map(|keep| quote!(keep_result: #keep,));
+    let mut base = quote!(#delay::__private::Options::DEFAULT);
+    if !args.cron.is_empty() {
+        let expressions = &args.cron;
+        let zone = args.time_zone.as_ref().map_or_else(|| "UTC".to_owned(), |zone| zone.value());
+        base = quote!(#base.cron(&[#(#expressions),*], #zone));
+    }
     if queue.is_none() && priority.is_none() && retry.is_none() && timeout.is_none() && keep.is_none() {
-        return quote!(#delay::__private::Options::DEFAULT);
+        return base;
     }
     quote! {
         #delay::__private::Options {
             #queue #priority #retry #timeout #keep
-            ..#delay::__private::Options::DEFAULT
+            ..#base
         }
     }
 }

@@ -18,9 +18,15 @@ use crate::error::{Error, Kind};
 use crate::handler::{Attempt, Returned};
 use crate::registry::{Function, Options, Place, Registration, Registry};
 use crate::runtime::Runtime;
+#[cfg(feature = "postgres")]
+use crate::time::IntoDuration as _;
 
 #[cfg(feature = "sqlite")]
 mod floor;
+#[cfg(feature = "postgres")]
+mod floor_postgres;
+#[cfg(feature = "postgres")]
+mod hold;
 mod usage;
 
 /// What to measure.
@@ -44,6 +50,11 @@ pub(super) struct BenchArgs {
     /// Also runs a bare group-commit loop on the same disk, and gives its figures with the prefix `floor_`
     #[arg(long)]
     floor: bool,
+    /// Measures claims instead while somebody holds a snapshot for so long (`60s`), in the first half of the time and in
+    /// the second; PostgreSQL only
+    #[cfg(feature = "postgres")]
+    #[arg(long, value_name = "TIME", value_parser = |text: &str| text.into_duration())]
+    hold_snapshot: Option<Duration>,
 }
 
 /// How long a round of enqueueing lasts, unless it runs out of tasks before.
@@ -67,6 +78,11 @@ struct Figures {
 
 impl BenchArgs {
     pub(super) async fn run(&self, url: &str, output: &Output) -> Result<(), Complaint> {
+        #[cfg(feature = "postgres")]
+        if let Some(length) = self.hold_snapshot {
+            let report = Box::pin(hold::run(url, self, length)).await.map_err(Complaint::failed)?;
+            return output.answer(&report, || text(&report));
+        }
         let report = bench(url, self).await.map_err(Complaint::failed)?;
         output.answer(&report, || text(&report))
     }
@@ -102,7 +118,9 @@ async fn bench(url: &str, args: &BenchArgs) -> crate::error::Result<Map<String, 
         ours.rss_mb = ours.rss_mb.max(usage::peak_rss_mb());
     }
     let mut report = Map::new();
-    report.insert("store".into(), json!(url));
+    // Without what stands before the host: it may be a password.
+    let shown = url.rsplit_once('@').map_or(url.to_owned(), |(_, place)| format!("postgres://…@{place}"));
+    report.insert("store".into(), json!(shown));
     report.insert("durability".into(), json!(durability));
     for (key, value) in [
         ("tasks", args.tasks),
@@ -125,8 +143,12 @@ async fn floor_round(url: &str, args: &BenchArgs, figures: &mut Figures) -> crat
     if url.starts_with("sqlite:") {
         return floor::round(url, args, figures).await;
     }
-    let _ = (args, figures);
-    let text = format!("no floor is known for `{url}`: leave `--floor` out");
+    #[cfg(feature = "postgres")]
+    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        return Box::pin(floor_postgres::round(url, args, figures)).await;
+    }
+    let _ = (url, args, figures);
+    let text = "no floor is known for this kind of store: leave `--floor` out";
     Err(Error::new(Kind::InvalidOption, text))
 }
 
@@ -352,5 +374,5 @@ async fn check_empty(client: &Client) -> crate::error::Result<()> {
 /// Leaves an empty store behind.
 async fn clear(rt: &Runtime, url: &str) -> crate::error::Result<()> {
     rt.stop().await?;
-    crate::schemes::remove(url)
+    crate::schemes::remove(url).await
 }

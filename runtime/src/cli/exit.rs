@@ -11,6 +11,7 @@ pub(super) enum Exit {
     Usage = 2,
     Store = 3,
     Declined = 4,
+    Found = 5,
 }
 
 /// The codes for `--help`.
@@ -20,11 +21,13 @@ Exit codes:
   1  not done, or not all of it: an unknown id, a wrong state, a failing store
   2  the command makes no sense: an unknown option, no store, no --yes
   3  the store cannot be opened: missing, damaged, foreign, of another version
-  4  nothing was done: the question was answered with no";
+  4  nothing was done: the question was answered with no
+  5  doctor has found trouble";
 
 impl Exit {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 5] = [Self::Done, Self::Failed, Self::Usage, Self::Store, Self::Declined];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Done, Self::Failed, Self::Usage, Self::Store, Self::Declined, Self::Found];
 
     /// The code's name in JSON.
     pub(super) fn as_str(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Exit {
             Self::Usage => "usage",
             Self::Store => "store",
             Self::Declined => "declined",
+            Self::Found => "found",
         }
     }
 }

@@ -15,7 +15,7 @@ use super::text::short;
 use super::walk::{Choice, walk};
 use super::workers::is_alive;
 use crate::clock::Clock;
-use crate::registry::{Registration, Registry};
+use crate::registry::{Options, Registration, Registry};
 use crate::schemes::Look;
 use crate::store::{Filter, TaskRecord};
 use crate::task::TaskState;
@@ -47,6 +47,11 @@ struct LinkedDocument {
     retry: Option<RetryDocument>,
     timeout: Option<f64>,
     keep_result: Option<f64>,
+    /// The expressions of its schedule; empty if it is on none.
+    cron: &'static [&'static str],
+    time_zone: Option<&'static str>,
+    /// When it is called next, by this machine's clock; `null` in a build without schedules.
+    next: Option<String>,
     place: PlaceDocument,
 }
 
@@ -78,7 +83,7 @@ pub(super) async fn run(url: &str, output: &Output) -> Result<(), Complaint> {
     });
     output.answer(&Document { functions: functions.collect() }, || {
         use Column::{Cut, Whole};
-        let columns = [
+        let mut columns = vec![
             Cut("FUNCTION"),
             Whole("WORKERS"),
             Whole("WAITING"),
@@ -87,7 +92,15 @@ pub(super) async fn run(url: &str, output: &Output) -> Result<(), Complaint> {
             Cut("RETRY"),
             Cut("PLACE"),
         ];
-        table(&columns, found.iter().map(|(function, found)| row(function, found)).collect(), output.width())
+        let mut rows: Vec<_> = found.iter().map(|(function, found)| row(function, found)).collect();
+        // Most programs have no schedule, and terminals are narrow.
+        if registry.functions().iter().any(|function| !function.options.cron.is_empty()) {
+            columns.extend([Whole("CRON"), Whole("NEXT")]);
+            for (row, found) in rows.iter_mut().zip(found.values()) {
+                row.extend(schedule(found.linked));
+            }
+        }
+        table(&columns, rows, output.width())
     })
 }
 
@@ -136,6 +149,29 @@ fn row(function: &str, found: &Found) -> Vec<String> {
     ]
 }
 
+/// Its expressions with their zone, and the next of their times.
+fn schedule(linked: Option<&'static Registration>) -> [String; 2] {
+    let none = || "-".to_owned();
+    let Some(linked) = linked.filter(|linked| !linked.options.cron.is_empty()) else {
+        return [none(), none()];
+    };
+    let Options { cron, time_zone, .. } = linked.options;
+    [format!("{} ({time_zone})", cron.join("; ")), next(linked).unwrap_or_else(none)]
+}
+
+#[cfg(feature = "cron")]
+fn next(linked: &'static Registration) -> Option<String> {
+    let Options { cron, time_zone, .. } = linked.options;
+    let cron = crate::cron::Cron::any_of(cron.iter().copied()).and_then(|cron| cron.time_zone(time_zone));
+    let next = cron.ok()?.next_after(Clock::System.now())?;
+    Some(humantime::format_rfc3339_seconds(next.into()).to_string())
+}
+
+#[cfg(not(feature = "cron"))]
+fn next(_linked: &'static Registration) -> Option<String> {
+    None
+}
+
 impl From<&'static Registration> for LinkedDocument {
     fn from(linked: &'static Registration) -> Self {
         let Registration { options, place, .. } = linked;
@@ -148,6 +184,9 @@ impl From<&'static Registration> for LinkedDocument {
             retry: options.retry.as_ref().map(RetryDocument::from),
             timeout: seconds(options.timeout),
             keep_result: seconds(options.keep_result),
+            cron: options.cron,
+            time_zone: (!options.cron.is_empty()).then_some(options.time_zone),
+            next: next(linked),
             place: PlaceDocument {
                 package: place.package,
                 version: place.version,

@@ -13,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::id::TaskId;
 use crate::signals::Signals;
 use crate::task::{Task, TaskState};
+use crate::time::Timestamp;
 
 mod tables;
 
@@ -32,6 +33,16 @@ impl MemoryStore {
     #[must_use]
     pub fn new(clock: Clock, retention: Retention) -> Self {
         Self { clock, retention, ..Self::default() }
+    }
+
+    /// As [`Store::push`], at once.
+    pub(crate) fn push_now(&self, tasks: Vec<Task>) -> Result<Vec<Pushed>> {
+        let now = self.clock.now();
+        let mut tables = self.open()?;
+        let pushed = tasks.into_iter().map(|task| tables.push(task, now)).collect();
+        drop(tables);
+        self.signals.wake();
+        Ok(pushed)
     }
 
     /// As [`Store::enlist`], at once.
@@ -64,15 +75,7 @@ fn answer<'a, T: Send + 'a>(value: Result<T>) -> Pending<'a, T> {
 
 impl Store for MemoryStore {
     fn push(&self, tasks: Vec<Task>) -> Pending<'_, Vec<Pushed>> {
-        let now = self.clock.now();
-        let mut tables = match self.open() {
-            Ok(tables) => tables,
-            Err(error) => return answer(Err(error)),
-        };
-        let pushed = tasks.into_iter().map(|task| tables.push(task, now)).collect();
-        drop(tables);
-        self.signals.wake();
-        answer(Ok(pushed))
+        answer(self.push_now(tasks))
     }
 
     fn enlist(&self, worker: Enlist) -> Pending<'_, WorkerId> {
@@ -154,6 +157,10 @@ impl Store for MemoryStore {
         drop(tables);
         self.signals.wake();
         answer(Ok(()))
+    }
+
+    fn now(&self) -> Pending<'_, Timestamp> {
+        answer(Ok(self.clock.now()))
     }
 
     fn signals(&self) -> &Signals {

@@ -14,10 +14,13 @@ use crate::clock::Clock;
 use crate::error::Result;
 use crate::signals::Signals;
 use crate::task::{Task, TaskId};
+use crate::time::Timestamp;
 
 mod alive;
 mod ballast;
 mod cancel;
+#[cfg(feature = "cli")]
+mod doctor;
 mod fault;
 mod finish;
 mod inspect;
@@ -38,6 +41,8 @@ mod upkeep;
 mod workers;
 mod writer;
 
+#[cfg(feature = "cli")]
+pub(crate) use doctor::examine;
 #[cfg(feature = "cli")]
 pub(crate) use look::{SqliteLook, migration};
 use readers::Readers;
@@ -131,6 +136,10 @@ impl Store for SqliteStore {
         // A claim need not reach the disk before the attempt begins: if power fails, it is as if it had not been made.
         let class = if turn.settle.is_empty() { Class::Soon } else { Class::Settle };
         self.writer.run(class, move |session| session.turn(&turn))
+    }
+
+    fn now(&self) -> Pending<'_, Timestamp> {
+        Box::pin(std::future::ready(Ok(self.clock.now())))
     }
 
     fn start(&self, fences: Vec<Fence>) -> Pending<'_, Vec<Settled>> {

@@ -6,11 +6,9 @@ use std::io::Read as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use delay::store::Store;
-use delay::store::sqlite::{SqliteOptions, SqliteStore};
 use delay::{BoxError, Context, Enqueue as _, FailureExt as _, Runtime, TaskBuilder};
 use delay_tests::history::{Id, Journal, What};
-use delay_tests::{Call, Dice, Lying, Orders, Recording};
+use delay_tests::{Call, Dice, Lying, Orders, Recording, open_store};
 use tokio::sync::watch;
 
 static JOURNAL: OnceLock<Arc<Journal>> = OnceLock::new();
@@ -149,7 +147,7 @@ async fn main() -> delay::Result<()> {
 }
 
 async fn runtime(orders: &Orders) -> delay::Result<Runtime> {
-    let mut store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(&orders.store))?);
+    let mut store = open_store(&orders.store).await?;
     if let Some(lie) = orders.lie {
         store = Arc::new(Lying::new(store, lie));
     }
@@ -163,13 +161,20 @@ async fn runtime(orders: &Orders) -> delay::Result<Runtime> {
 async fn produce(client: delay::Client, mut dice: Dice) {
     loop {
         let batch: Vec<_> = (0..1 + dice.below(6)).map(|_| task(random(&mut dice))).collect();
-        let added = match client.add_all(batch).await {
-            Ok(added) => added,
-            Err(error) => return note(format!("trouble: {}", error.chain())),
+        let done = match client.add_all(batch).await {
+            Ok(added) => {
+                added.into_iter().last().expect("one at least").expect("no names").finished().await.map(drop)
+            }
+            Err(error) => Err(error),
         };
-        let last = added.into_iter().last().expect("one at least").expect("no names");
-        if let Err(error) = last.finished().await {
-            return note(format!("trouble: {}", error.chain()));
+        match done {
+            Ok(()) => {}
+            // The store is away and comes back: what was acknowledged until then counts.
+            Err(error) if error.is_unavailable() => {
+                note(format!("away: {}", error.chain()));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => return note(format!("trouble: {}", error.chain())),
         }
     }
 }

@@ -90,11 +90,24 @@ struct Story {
 /// # Errors
 /// All faults.
 pub fn check(events: &[Event], records: &[TaskRecord]) -> Result<Summary, Vec<Fault>> {
+    check_with_hung(events, records, &[])
+}
+
+/// Checks a history in which the processes `hung` were stopped for a while: what such a one was about to write when it
+/// was stopped it wrote much later, so that its claims rise among themselves, and those of the others among theirs.
+///
+/// # Errors
+/// All faults.
+pub fn check_with_hung(
+    events: &[Event],
+    records: &[TaskRecord],
+    hung: &[u32],
+) -> Result<Summary, Vec<Fault>> {
     let (stories, mut summary) = gather(events);
     let records: HashMap<TaskId, &TaskRecord> = records.iter().map(|record| (record.id, record)).collect();
     let mut faults = Vec::new();
     for (id, story) in &stories {
-        story.check(*id, &mut faults);
+        story.check(*id, hung, &mut faults);
         match records.get(id) {
             Some(record) => story.compare(record, &mut faults),
             None if story.pushed => faults.push(Fault::Lost(*id)),
@@ -139,15 +152,17 @@ impl Story {
     }
 
     /// What the events alone must keep.
-    fn check(&self, id: TaskId, faults: &mut Vec<Fault>) {
+    fn check(&self, id: TaskId, hung: &[u32], faults: &mut Vec<Fault>) {
         let mut seen = HashSet::new();
         for (epoch, _) in &self.claims {
             if !seen.insert(epoch) {
                 faults.push(Fault::EpochTwice(id, *epoch));
             }
         }
-        for pair in self.claims.windows(2) {
-            if pair[1].0 < pair[0].0 {
+        let own = |pid: u32| self.claims.iter().filter(move |claim| claim.1 == pid).collect::<Vec<_>>();
+        let steady = self.claims.iter().filter(|(_, pid)| !hung.contains(pid)).collect();
+        for claims in hung.iter().map(|pid| own(*pid)).chain([steady]) {
+            for pair in claims.windows(2).filter(|pair| pair[1].0 < pair[0].0) {
                 faults.push(Fault::EpochFell(id, pair[0].0, pair[1].0));
             }
         }

@@ -73,14 +73,15 @@ pub(crate) async fn a_name_stays_taken_for_the_tombstone_time_after_each_end(f: 
 
 pub(crate) async fn a_name_stays_taken_as_long_as_the_result_is_kept(f: Fixture) -> Result<()> {
     let holder = f.push(named()).await?;
-    settle(&f, Transition::Succeed(Some(Kept { value: vec![1], keep: 3 * TOMBSTONE }))).await?;
-    f.advance(3 * TOMBSTONE - MICRO);
+    let keep = 3 * Fixture::RETENTION.succeeded;
+    settle(&f, Transition::Succeed(Some(Kept { value: vec![1], keep }))).await?;
+    f.advance(keep - MICRO);
     assert_eq!(next(&f).await?, Pushed::NameTaken(holder));
     f.advance(MICRO);
     assert_eq!(next(&f).await?, Pushed::Added);
-    settle(&f, Transition::Succeed(Some(Kept { value: vec![1], keep: MICRO }))).await?;
-    f.advance(TOMBSTONE - MICRO);
-    assert!(matches!(next(&f).await?, Pushed::NameTaken(_)));
+    settle(&f, Transition::Succeed(None)).await?;
+    f.advance(TOMBSTONE);
+    assert_eq!(next(&f).await?, Pushed::Added);
     Ok(())
 }
 

@@ -81,7 +81,7 @@ pub(crate) fn migration(options: &SqliteOptions) -> Result<Migration> {
 }
 
 /// A connection that makes no file and writes no row.
-fn connect(options: &SqliteOptions) -> Result<Connection> {
+pub(super) fn connect(options: &SqliteOptions) -> Result<Connection> {
     let path = &options.path;
     open::check_library()?;
     open::check_path(path)?;

@@ -1,0 +1,68 @@
+//! What an old snapshot does to claims: somebody's long transaction keeps dead rows in the table, and a claim that walks
+//! over them gets slower with each task that has passed.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::{BenchArgs, call, check_empty, percentile};
+use crate::client::Client;
+use crate::enqueue::Enqueue as _;
+use crate::error::{Error, Kind, Result};
+use crate::outcome::Transition;
+use crate::store::postgres::bare_connection;
+use crate::store::{Claim, Enlist, Queues, Settlement, Turn};
+
+/// Tasks per claim, and per batch of new ones.
+const CLAIM: usize = 100;
+const ADDED: usize = 1000;
+
+fn trouble(error: tokio_postgres::Error) -> Error {
+    Error::with_source(Kind::Other, "the snapshot cannot be held", error)
+}
+
+/// Passes tasks through the store for as long as the snapshot is held, and times each turn.
+pub(super) async fn run(url: &str, args: &BenchArgs, length: Duration) -> Result<Map<String, Value>> {
+    let holder = bare_connection(url).await?;
+    let client = Client::open(url).await?;
+    check_empty(&client).await?;
+    holder
+        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class")
+        .await
+        .map_err(trouble)?;
+    let store = client.store();
+    let lease = length + Duration::from_secs(60);
+    let worker = store.enlist(Enlist { name: "bench".to_owned(), lease, functions: Vec::new() }).await?;
+    let text = "x".repeat(args.payload);
+    let mut done: Vec<Claim> = Vec::new();
+    let (mut passed, mut turns) = (0, Vec::new());
+    let begin = Instant::now();
+    while begin.elapsed() < length {
+        client.add_all((0..ADDED).map(|_| call(&text))).await?;
+        for _ in 0..ADDED / CLAIM {
+            let settle = done
+                .drain(..)
+                .map(|claim| Settlement { fence: claim.fence, transition: Transition::Succeed(None) });
+            let turn = Turn { worker, settle: settle.collect(), want: CLAIM, queues: Queues::All };
+            let sent = Instant::now();
+            done = store.turn(turn).await?.claims;
+            turns.push(sent.elapsed().as_secs_f64() * 1000.0);
+            passed += done.len();
+        }
+    }
+    let mut late = turns.split_off(turns.len() / 2);
+    holder.batch_execute("COMMIT").await.map_err(trouble)?;
+    store.retire(worker).await?;
+    store.close().await?;
+    crate::schemes::remove(url).await?;
+    let mut report = Map::new();
+    let mut put = |key: &str, value: Value| report.insert(key.into(), value);
+    let round = |value: f64| json!((value * 1000.0).round() / 1000.0);
+    put("held_s", json!(length.as_secs()));
+    put("passed", json!(passed));
+    put("claim_p50_ms", round(percentile(&mut turns, 0.5)));
+    put("claim_p99_ms", round(percentile(&mut turns, 0.99)));
+    put("late_claim_p50_ms", round(percentile(&mut late, 0.5)));
+    put("late_claim_p99_ms", round(percentile(&mut late, 0.99)));
+    Ok(report)
+}

@@ -1,0 +1,171 @@
+//! What an operator does to tasks: retry, release, cancel, delete. Each action is one statement over all ids; it answers
+//! what state each task was in, and what it did.
+
+use std::collections::HashMap;
+
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::base::Base;
+use super::push::{micros, task_id, uuids};
+use super::sql::Session;
+use super::statement::{BURY, KEEP};
+use crate::error::Result;
+use crate::store::{Acted, Action};
+use crate::task::{TaskId, TaskState};
+
+/// What all of these are told, by the numbers of the turn: `$1` now, `$4` ids, `$10` how long a cancelled task is kept,
+/// `$11` how long its name stays taken.
+const TYPES: &[Type] = &[
+    Type::INT8,
+    Type::INT8,
+    Type::INT8,
+    Type::UUID_ARRAY,
+    Type::INT8,
+    Type::INT8,
+    Type::INT8,
+    Type::INT8,
+    Type::TEXT,
+    Type::INT8,
+    Type::INT8,
+];
+
+const CLOCK: &str = "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now)";
+
+/// Ends what waits.
+const STOP: &str = ", gone AS (
+        DELETE FROM @.task WHERE id = ANY ($4) AND state <> 2
+        RETURNING *, 6::int2 AS end_state, $10 AS keep, $9 AS end_error, NULL::bytea AS result)";
+
+const ASK: &str = ", asked AS (
+        INSERT INTO @.cancel(id) SELECT id FROM @.task WHERE id = ANY ($4) AND state + 0 = 2 ON CONFLICT DO NOTHING)";
+
+/// A request that is honoured, or whose task is gone.
+const FORGET_HONOURED: &str = ", forgotten AS (
+        DELETE FROM @.cancel c WHERE id = ANY ($4)
+        AND (id IN (SELECT id FROM gone) OR NOT EXISTS (SELECT FROM @.task t WHERE t.id = c.id)))
+    SELECT id, state FROM gone";
+
+/// Counted anew, due now. From history it comes back whole. A name whose tombstone stands is the task's again; one that
+/// has gone to another task stays there. A request to cancel it is overtaken.
+const RETRY: &str = ", waiting AS (
+        UPDATE @.task SET state = 0, eta = now, attempt = 0, crashes = 0, first_claim = NULL, hold = NULL
+        FROM clock WHERE id = ANY ($4) AND state IN (1, 3) RETURNING id, queue, name),
+    ended AS (
+        DELETE FROM @.history WHERE id = ANY ($4) AND state IN (5, 6)
+        AND expires > (SELECT value FROM @.meta WHERE key = 'horizon') RETURNING *),
+    again AS (
+        INSERT INTO @.task(id, eta, created, epoch, state, priority, queue, name, tag, options, payload, error)
+        SELECT id, now, created, epoch, 0, priority, queue, name, tag, options, payload, error FROM ended, clock),
+    gone AS (SELECT id, queue, name FROM waiting UNION ALL SELECT id, queue, name FROM ended),
+    named AS (
+        INSERT INTO @.name AS n (queue, name, id)
+        SELECT queue, name, id FROM gone WHERE name IS NOT NULL ORDER BY queue, name
+        ON CONFLICT ON CONSTRAINT name_name DO UPDATE SET until = NULL WHERE n.id = excluded.id),
+    forgotten AS (DELETE FROM @.cancel WHERE id IN (SELECT id FROM gone))";
+
+const RELEASE: &str = ", gone AS (
+        UPDATE @.task SET state = 7, hold = NULL WHERE id = ANY ($4) AND state + 0 = 3 RETURNING id)";
+
+const DELETE: &str = ", waiting AS (
+        DELETE FROM @.task WHERE id = ANY ($4) AND state <> 2 RETURNING id, queue, name),
+    ended AS (
+        DELETE FROM @.history WHERE id = ANY ($4)
+        AND expires > (SELECT value FROM @.meta WHERE key = 'horizon') RETURNING id, queue, name),
+    gone AS (SELECT * FROM waiting UNION ALL SELECT * FROM ended),
+    freed AS (DELETE FROM @.name n USING gone g WHERE n.queue = g.queue AND n.name = g.name AND n.id = g.id)";
+
+/// The state of each task as the statement found it, and whether it was changed.
+const ANSWER: &str = "
+    SELECT t.id, (CASE t.state WHEN 7 THEN 0 ELSE t.state END)::int2, t.id IN (SELECT id FROM gone)
+    FROM @.task t WHERE t.id = ANY ($4)
+    UNION ALL SELECT h.id, h.state, h.id IN (SELECT id FROM gone) FROM @.history h WHERE h.id = ANY ($4)
+        AND h.expires > (SELECT value FROM @.meta WHERE key = 'horizon')";
+
+/// What a task says that was cancelled before it ran.
+const REASON: &str = "cancelled before it ran";
+
+impl Base {
+    pub(super) async fn act(&self, action: Action, ids: &[TaskId]) -> Result<Vec<Acted>> {
+        let session = self.session().await?;
+        let mut answers = vec![None; ids.len()];
+        // An id that is given twice is acted upon twice, and so is one whose task changed under our hands.
+        while answers.contains(&None) {
+            let mut round = HashMap::new();
+            for (place, id) in ids.iter().enumerate().filter(|(place, _)| answers[*place].is_none()) {
+                round.entry(*id).or_insert(place);
+            }
+            let found = self.act_once(&session, action, round.keys().copied()).await?;
+            for (id, place) in round {
+                answers[place] = match found.get(&id) {
+                    None => Some(Acted::Unknown),
+                    Some((_, true)) => Some(Acted::Done),
+                    Some((TaskState::Running, false)) if action == Action::Cancel => Some(Acted::Asked),
+                    Some((state, false)) if may(action, *state) => None,
+                    Some((state, false)) => Some(Acted::Wrong(*state)),
+                };
+            }
+        }
+        self.woke();
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    async fn act_once(
+        &self,
+        session: &Session,
+        action: Action,
+        ids: impl Iterator<Item = TaskId>,
+    ) -> Result<HashMap<TaskId, (TaskState, bool)>> {
+        let parts: &[&str] = match action {
+            Action::Retry => &[RETRY],
+            Action::Release => &[RELEASE],
+            Action::Cancel => &[STOP, KEEP, BURY, ASK],
+            Action::Delete => &[DELETE],
+        };
+        let text = self.dialect.write(&format!("{CLOCK}{}{ANSWER}", parts.concat()));
+        let rows = self.run_on(session, &text, &uuids(ids)).await?;
+        let found = rows.iter().filter_map(|row| {
+            let state = TaskState::from_code(row.get::<_, i16>(1).into())?;
+            Some((task_id(row.get(0)), (state, row.get(2))))
+        });
+        let found: HashMap<_, (TaskState, bool)> = found.collect();
+        if matches!(action, Action::Cancel | Action::Delete) {
+            let done: Vec<TaskId> = found.iter().filter(|(_, (_, done))| *done).map(|(id, _)| *id).collect();
+            self.ended(&done);
+        }
+        Ok(found)
+    }
+
+    /// Cancels what was asked to be cancelled while it ran, and came back to wait.
+    pub(super) async fn honour_cancels(&self, session: &Session, ids: &[Uuid]) -> Result<()> {
+        const HONOUR: &[&str] = &[CLOCK, STOP, KEEP, BURY, FORGET_HONOURED];
+        let text = self.dialect.write(&HONOUR.concat());
+        let stopped = self.run_on(session, &text, ids).await?;
+        let stopped: Vec<TaskId> = stopped.iter().map(|row| task_id(row.get(0))).collect();
+        self.ended(&stopped);
+        Ok(())
+    }
+
+    async fn run_on(&self, session: &Session, text: &str, ids: &[Uuid]) -> Result<Vec<tokio_postgres::Row>> {
+        let keep = micros(self.retention.cancelled);
+        let tombstone = micros(self.retention.tombstone);
+        let none: Option<i64> = None;
+        let parameters: [super::sql::Parameter<'_>; 11] =
+            [&self.now(), &none, &none, &ids, &none, &none, &none, &none, &REASON, &keep, &tombstone];
+        session
+            .run(text, TYPES, &parameters)
+            .await
+            .map_err(|error| super::fault::fault("change tasks", error))
+    }
+}
+
+/// Whether an action can be done in a state; if it was not, the task changed meanwhile.
+fn may(action: Action, state: TaskState) -> bool {
+    use TaskState as S;
+    match action {
+        Action::Retry => matches!(state, S::Held | S::Failed | S::Cancelled | S::Scheduled),
+        Action::Release => state == S::Held,
+        Action::Cancel => matches!(state, S::Ready | S::Scheduled | S::Held),
+        Action::Delete => state != S::Running,
+    }
+}

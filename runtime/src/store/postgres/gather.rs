@@ -1,0 +1,140 @@
+//! Adding tasks for many callers at once: what has gathered while one batch was on its way is the next batch. A caller
+//! that is alone is served at once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::base::Base;
+use super::fault::closed;
+use super::fresh::are_fresh;
+use super::marks::LAG;
+use crate::backoff::Backoff;
+use crate::error::Result;
+use crate::store::Pushed;
+use crate::task::Task;
+
+/// One caller's tasks.
+struct Request {
+    tasks: Vec<Task>,
+    fresh: bool,
+    answer: oneshot::Sender<Result<Vec<Pushed>>>,
+}
+
+/// The way in. It ends when the store is closed.
+#[derive(Debug)]
+pub(super) struct Gatherer(Mutex<Option<mpsc::UnboundedSender<Request>>>);
+
+/// More callers than this make two batches.
+const CALLERS: usize = 1000;
+
+/// So long the server may be away before a caller is told. Trying again adds nothing twice.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Gatherer {
+    /// The gatherer, and its work.
+    pub(super) fn new(base: Arc<Base>) -> (Self, impl Future<Output = ()>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(Mutex::new(Some(sender))), run(base, receiver))
+    }
+
+    /// Asks for tasks to be added; the answer comes once they are durable.
+    pub(super) fn push(&self, tasks: Vec<Task>) -> impl Future<Output = Result<Vec<Pushed>>> + use<> {
+        let fresh = are_fresh(tasks.iter().map(|task| task.id));
+        let (answer, answered) = oneshot::channel();
+        let sent = match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(sender) => sender.send(Request { tasks, fresh, answer }).is_ok(),
+            None => false,
+        };
+        async move {
+            if !sent {
+                return Err(closed());
+            }
+            answered.await.unwrap_or_else(|_| Err(closed()))
+        }
+    }
+
+    /// Takes nothing more.
+    pub(super) fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+async fn run(base: Arc<Base>, mut inbox: mpsc::UnboundedReceiver<Request>) {
+    let mut gathered = Vec::new();
+    while inbox.recv_many(&mut gathered, CALLERS).await > 0 {
+        // Tasks that may be known are looked up first; the others need not wait for that.
+        let (fresh, known): (Vec<_>, Vec<_>) = gathered.drain(..).partition(|request| request.fresh);
+        tokio::join!(serve(&base, fresh), serve(&base, known));
+    }
+}
+
+async fn serve(base: &Base, mut requests: Vec<Request>) {
+    if requests.is_empty() {
+        return;
+    }
+    let sizes: Vec<usize> = requests.iter().map(|request| request.tasks.len()).collect();
+    let fresh = requests.iter().all(|request| request.fresh);
+    let tasks: Vec<Task> = if requests.len() == 1 {
+        std::mem::take(&mut requests[0].tasks)
+    } else {
+        requests.iter().flat_map(|request| &request.tasks).cloned().collect()
+    };
+    match push(base, &tasks, fresh).await {
+        Ok(pushed) => {
+            let mut rest = pushed.as_slice();
+            for (request, size) in requests.into_iter().zip(sizes) {
+                let (own, others) = rest.split_at(size);
+                rest = others;
+                // A caller that gave up has its tasks added all the same.
+                let _ = request.answer.send(Ok(own.to_vec()));
+            }
+        }
+        Err(error) if requests.len() == 1 || error.is_unavailable() => {
+            for request in requests {
+                let _ = request.answer.send(Err(error.clone()));
+            }
+        }
+        // Somebody's tasks cannot be added: each tries alone, and hears of its own.
+        Err(_) => {
+            for request in requests {
+                let pushed = push(base, &request.tasks, false).await;
+                let _ = request.answer.send(pushed);
+            }
+        }
+    }
+}
+
+/// Adds tasks; goes on for a while when the server is away.
+async fn push(base: &Base, tasks: &[Task], mut fresh: bool) -> Result<Vec<Pushed>> {
+    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+    let began = Instant::now();
+    loop {
+        let tried = Instant::now();
+        let error = match base.push(tasks, fresh).await {
+            Ok(added) => {
+                base.woke();
+                tell_if_late(base, added.at, tried.elapsed());
+                return Ok(added.pushed);
+            }
+            Err(error) => error,
+        };
+        // It may be there: from now on each try looks first.
+        fresh = false;
+        let wait = backoff.next();
+        if !error.is_unavailable() || base.is_leaving() || began.elapsed() + wait > PATIENCE {
+            return Err(error);
+        }
+        tracing::warn!(error = error.chain(), ?wait, "tasks could not be added; trying again");
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// What took long to commit stands at an older time than marks may have reached meanwhile.
+fn tell_if_late(base: &Base, at: i64, took: Duration) {
+    if took.as_micros() > (LAG / 2).unsigned_abs().into() {
+        base.marks().lower(at);
+        base.notifier.late(at);
+    }
+}

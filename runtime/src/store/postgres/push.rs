@@ -1,0 +1,283 @@
+//! Adding tasks: one insert for a batch of like ones, one statement that takes names and inserts for any others.
+
+use std::collections::HashSet;
+use std::sync::PoisonError;
+
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::base::Base;
+use super::sql::{Session, Sql};
+use super::text::pack;
+use crate::error::Result;
+use crate::store::Pushed;
+use crate::task::{Due, Task, TaskId};
+
+/// Of one queue and priority, due now, with nothing but a payload. Without `ON CONFLICT`, which writes each row twice
+/// over to the log: an id that is there is an error, after which [`ANY`] is tried.
+const PLAIN: Sql = Sql {
+    text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now),
+    added AS (
+        INSERT INTO @.task(id, state, priority, eta, created, queue, payload)
+        SELECT u.id, 0, $2, now, now, $3, u.payload FROM clock, unnest($4, $5) AS u(id, payload))
+    SELECT now FROM clock",
+    types: &[Type::INT8, Type::INT2, Type::TEXT, Type::UUID_ARRAY, Type::BYTEA_ARRAY],
+};
+
+/// Any tasks. A name is taken unless a pending task has it or its tombstone still stands; in the order of the names, so
+/// that two batches cannot wait for each other. Answers the named tasks whose names were not to be had, and whose they
+/// are, if the statement's snapshot shows it; and last the time.
+pub(super) const ANY: Sql = Sql {
+    text: "WITH clock AS MATERIALIZED (SELECT coalesce($1::int8, NOW) AS now),
+    given AS MATERIALIZED (
+        SELECT u.*, CASE WHEN u.wait IS NULL THEN greatest(u.at, now)
+            ELSE now + least(u.wait, 9223372036854775807 - now) END AS eta, now
+        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::int2[], $7::int8[], $8::int8[], $9::bytea[],
+            $10::bytea[])
+            WITH ORDINALITY AS u(id, queue, name, tag, priority, wait, at, options, payload, nr), clock),
+    wanted AS (
+        SELECT DISTINCT ON (queue, name) queue, name, id FROM given WHERE name IS NOT NULL ORDER BY queue, name, nr),
+    taken AS (
+        INSERT INTO @.name AS n (queue, name, id) SELECT queue, name, id FROM wanted ORDER BY queue, name
+        ON CONFLICT ON CONSTRAINT name_name DO UPDATE SET id = excluded.id, until = NULL
+        WHERE n.until <= (SELECT now FROM clock) RETURNING n.queue, n.name, n.id),
+    added AS (
+        INSERT INTO @.task(id, state, priority, eta, created, queue, name, tag, options, payload)
+        SELECT id, CASE WHEN eta > now THEN 1 ELSE 0 END, priority, eta, now, queue, name, tag, options, payload
+        FROM given WHERE name IS NULL OR id IN (SELECT id FROM taken)
+        ON CONFLICT ON CONSTRAINT task_id DO NOTHING)
+    SELECT g.nr, coalesce(t.id, CASE WHEN n.until <= now THEN NULL ELSE n.id END) AS holder, now
+    FROM given g LEFT JOIN taken t ON t.queue = g.queue AND t.name = g.name
+        LEFT JOIN @.name n ON n.queue = g.queue AND n.name = g.name
+    WHERE g.name IS NOT NULL AND g.id IS DISTINCT FROM t.id
+    UNION ALL SELECT 0, NULL, now FROM clock",
+    types: &[
+        Type::INT8,
+        Type::UUID_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT2_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::BYTEA_ARRAY,
+    ],
+};
+
+pub(super) const HOLDER: Sql =
+    Sql { text: "SELECT id FROM @.name WHERE queue = $1 AND name = $2", types: &[Type::TEXT, Type::TEXT] };
+
+/// Ids that are in the store, finished or not.
+const KNOWN: Sql = Sql {
+    text: "SELECT id FROM @.task WHERE id = ANY($1) UNION ALL SELECT id FROM @.history
+        WHERE id = ANY($1) AND expires > (SELECT value FROM @.meta WHERE key = 'horizon')",
+    types: &[Type::UUID_ARRAY],
+};
+
+/// A task that was asked for twice can have finished between the look and the insert: the second one goes again. Seen
+/// by a statement of its own, after the insert: from here on the first one's end is visible.
+const UNDO_TWICE: Sql = Sql {
+    text: "DELETE FROM @.task t USING @.history h WHERE t.id = ANY($1) AND h.id = t.id AND t.state <> 2
+        AND h.expires > (SELECT value FROM @.meta WHERE key = 'horizon')",
+    types: &[Type::UUID_ARRAY],
+};
+
+pub(super) const ADD_QUEUES: Sql = Sql {
+    text: "INSERT INTO @.queue(name) SELECT u.name FROM unnest($1::text[]) AS u(name)
+        WHERE NOT EXISTS (SELECT FROM @.queue q WHERE q.name = u.name)",
+    types: &[Type::TEXT_ARRAY],
+};
+
+/// More tasks than this go in several statements.
+const MOST: usize = 5000;
+
+pub(super) fn uuid(id: TaskId) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
+}
+
+pub(super) fn uuids(ids: impl IntoIterator<Item = TaskId>) -> Vec<Uuid> {
+    ids.into_iter().map(uuid).collect()
+}
+
+pub(super) fn task_id(uuid: Uuid) -> TaskId {
+    TaskId::from_bytes(*uuid.as_bytes())
+}
+
+/// What became of tasks, and the time that they stand at.
+pub(super) struct Added {
+    pub(super) pushed: Vec<Pushed>,
+    pub(super) at: i64,
+}
+
+impl Base {
+    /// Adds tasks in one transaction. `fresh` says that none of them was ever tried before.
+    pub(super) async fn push(&self, tasks: &[Task], fresh: bool) -> Result<Added> {
+        let session = self.session().await?;
+        self.know_queues(&session, tasks).await?;
+        if fresh && let Some(plain) = Plain::of(tasks) {
+            match plain.push(&session, self.now()).await {
+                Ok(at) => return Ok(Added { pushed: vec![Pushed::Added; tasks.len()], at }),
+                Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION) => {}
+                Err(error) => return Err(super::fault::fault("add tasks", error)),
+            }
+        } else if fresh && tasks.len() <= MOST {
+            return add(&session, self.now(), tasks).await;
+        }
+        session.in_transaction("add tasks", self.push_carefully(&session, tasks)).await
+    }
+
+    /// In a transaction: leaves out what is known, and what turns out to have finished meanwhile.
+    async fn push_carefully(&self, session: &Session, tasks: &[Task]) -> Result<Added> {
+        let ids = uuids(tasks.iter().map(|task| task.id));
+        let known = session.rows("look for tasks", &KNOWN, &[&ids]).await?;
+        let mut known: HashSet<TaskId> = known.iter().map(|row| task_id(row.get(0))).collect();
+        let (mut places, mut new) = (Vec::new(), Vec::new());
+        for (place, task) in tasks.iter().enumerate() {
+            if known.insert(task.id) {
+                places.push(place);
+                new.push(task.clone());
+            }
+        }
+        let mut added = Added { pushed: vec![Pushed::Added; tasks.len()], at: i64::MAX };
+        for (places, new) in places.chunks(MOST).zip(new.chunks(MOST)) {
+            let answers = add(session, self.now(), new).await?;
+            added.at = added.at.min(answers.at);
+            places.iter().zip(answers.pushed).for_each(|(place, answer)| added.pushed[*place] = answer);
+        }
+        session.rows("look for tasks that have finished", &UNDO_TWICE, &[&ids]).await?;
+        Ok(added)
+    }
+
+    /// Makes the queues of these tasks known, once.
+    async fn know_queues(&self, session: &Session, tasks: &[Task]) -> Result<()> {
+        let new: HashSet<&str> = {
+            let known = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+            tasks.iter().map(|task| &*task.queue).filter(|queue| !known.contains(*queue)).collect()
+        };
+        if new.is_empty() {
+            return Ok(());
+        }
+        let new: Vec<&str> = new.into_iter().collect();
+        session.rows("make queues known", &ADD_QUEUES, &[&new]).await?;
+        let mut known = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(new.into_iter().map(str::to_owned));
+        Ok(())
+    }
+}
+
+/// Adds any tasks with one statement.
+pub(super) async fn add(session: &Session, now: Option<i64>, tasks: &[Task]) -> Result<Added> {
+    let columns = Columns::of(tasks);
+    let refused = session.rows("add tasks", &ANY, &columns.parameters(&now)).await?;
+    let mut added = Added { pushed: vec![Pushed::Added; tasks.len()], at: i64::MAX };
+    for row in refused {
+        let Ok(place) = usize::try_from(row.get::<_, i64>(0) - 1) else {
+            added.at = row.get(2);
+            continue;
+        };
+        let mut holder: Option<Uuid> = row.get(1);
+        if holder.is_none() {
+            let (queue, name) = (&*tasks[place].queue, tasks[place].name.as_deref());
+            let rows = session.rows("look whose a name is", &HOLDER, &[&queue, &name]).await?;
+            holder = rows.first().map(|row| row.get(0));
+        }
+        // A holder that is gone already was there when the statement ran, and its tombstone was still standing.
+        let holder = holder.map_or(TaskId::from_bytes([0; 16]), task_id);
+        if holder != tasks[place].id {
+            added.pushed[place] = Pushed::NameTaken(holder);
+        }
+    }
+    Ok(added)
+}
+
+/// Tasks that differ in nothing but id and payload.
+struct Plain<'a> {
+    queue: &'a str,
+    priority: i16,
+    ids: Vec<Uuid>,
+    payloads: Vec<&'a [u8]>,
+}
+
+impl<'a> Plain<'a> {
+    fn of(tasks: &'a [Task]) -> Option<Self> {
+        let first = tasks.first()?;
+        let is_plain = |task: &Task| {
+            let Task { queue, name, due, priority, tag, options, .. } = task;
+            *queue == first.queue
+                && *priority == first.priority
+                && *due == Due::Now
+                && name.is_none()
+                && tag.is_none()
+                && options.is_none()
+        };
+        tasks.iter().all(is_plain).then(|| Self {
+            queue: &first.queue,
+            priority: first.priority,
+            ids: uuids(tasks.iter().map(|task| task.id)),
+            payloads: tasks.iter().map(|task| task.payload.as_slice()).collect(),
+        })
+    }
+
+    async fn push(&self, session: &Session, now: Option<i64>) -> Result<i64, tokio_postgres::Error> {
+        let parameters: [super::sql::Parameter<'_>; 5] =
+            [&now, &self.priority, &self.queue, &self.ids, &self.payloads];
+        let rows = session.run_sql(&PLAIN, &parameters).await?;
+        Ok(rows.first().map_or(i64::MAX, |row| row.get(0)))
+    }
+}
+
+/// Tasks as columns.
+pub(super) struct Columns<'a> {
+    ids: Vec<Uuid>,
+    queues: Vec<&'a str>,
+    names: Vec<Option<&'a str>>,
+    tags: Vec<Option<std::borrow::Cow<'a, str>>>,
+    priorities: Vec<i16>,
+    waits: Vec<Option<i64>>,
+    times: Vec<Option<i64>>,
+    options: Vec<Option<&'a [u8]>>,
+    payloads: Vec<&'a [u8]>,
+}
+
+impl<'a> Columns<'a> {
+    pub(super) fn of(tasks: &'a [Task]) -> Self {
+        let due = |due: Due| match due {
+            Due::Now => (Some(0), None),
+            Due::In(wait) => (Some(micros(wait)), None),
+            Due::At(time) => (None, Some(time.as_micros())),
+        };
+        let (waits, times) = tasks.iter().map(|task| due(task.due)).unzip();
+        Self {
+            ids: uuids(tasks.iter().map(|task| task.id)),
+            queues: tasks.iter().map(|task| &*task.queue).collect(),
+            names: tasks.iter().map(|task| task.name.as_deref()).collect(),
+            tags: tasks.iter().map(|task| task.tag.as_deref().map(pack)).collect(),
+            priorities: tasks.iter().map(|task| task.priority).collect(),
+            waits,
+            times,
+            options: tasks.iter().map(|task| task.options.as_deref()).collect(),
+            payloads: tasks.iter().map(|task| task.payload.as_slice()).collect(),
+        }
+    }
+
+    pub(super) fn parameters<'b>(&'b self, now: &'b Option<i64>) -> [super::sql::Parameter<'b>; 10] {
+        [
+            now,
+            &self.ids,
+            &self.queues,
+            &self.names,
+            &self.tags,
+            &self.priorities,
+            &self.waits,
+            &self.times,
+            &self.options,
+            &self.payloads,
+        ]
+    }
+}
+
+/// A length of time as the database counts it.
+pub(super) fn micros(length: std::time::Duration) -> i64 {
+    i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
+}

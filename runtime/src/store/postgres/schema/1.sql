@@ -1,0 +1,101 @@
+-- Hot: unfinished tasks alone. Times are microseconds since 1970 UTC, states are TaskState; 7 is a ready task that
+-- came back, which may be more urgent than what was claimed since (see marks.rs).
+-- In texts a NUL, which PostgreSQL does not take, is written as U+0001 0, and U+0001 itself as U+0001 1.
+CREATE TABLE @.task(
+  id uuid NOT NULL,
+  eta int8 NOT NULL,
+  created int8 NOT NULL,
+  first_claim int8,
+  worker int8,                          -- who runs it
+  turn int8,                            -- the turn that claimed it
+  epoch int8 NOT NULL DEFAULT 0,
+  attempt int4 NOT NULL DEFAULT 0,
+  crashes int4 NOT NULL DEFAULT 0,
+  state int2 NOT NULL,
+  priority int2 NOT NULL,
+  hold int2,                            -- why it is held
+  started bool NOT NULL DEFAULT false,  -- a task with crashes has begun under this worker
+  queue text COLLATE "C" NOT NULL,
+  name text COLLATE "C",
+  tag text,
+  options bytea,
+  payload bytea NOT NULL,
+  error text,
+  CONSTRAINT task_id PRIMARY KEY (id)
+) WITH (
+  -- Rows come and go: by share alone, a table that was large once would hardly be vacuumed.
+  autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_scale_factor = 0.05,
+  autovacuum_vacuum_insert_threshold = 100000, autovacuum_analyze_threshold = 10000,
+  autovacuum_vacuum_cost_delay = 0, toast.autovacuum_vacuum_cost_delay = 0
+);
+-- The claim walks these two; the eta of a ready task has passed.
+CREATE INDEX task_ready ON @.task(queue, priority, eta, id) WHERE state = 0;
+CREATE INDEX task_back ON @.task(queue, priority, eta, id) WHERE state = 7;
+-- Promotion walks this one.
+CREATE INDEX task_scheduled ON @.task(eta) WHERE state = 1;
+-- Taking a worker's tasks back walks this one.
+CREATE INDEX task_running ON @.task(worker) WHERE state = 2;
+-- Held tasks are looked for by workers that may be able to run them.
+CREATE INDEX task_held ON @.task(id) WHERE state = 3;
+
+-- Finished tasks, in partitions of a day by the time at which they expire: whole partitions are dropped, rows are not
+-- deleted. What expires up to the horizon (in meta) is gone, whether its partition has been dropped or not.
+CREATE TABLE @.history(
+  id uuid NOT NULL,
+  expires int8 NOT NULL,
+  finished int8 NOT NULL,
+  eta int8 NOT NULL,
+  created int8 NOT NULL,
+  epoch int8 NOT NULL,
+  attempt int4 NOT NULL,
+  crashes int4 NOT NULL,
+  state int2 NOT NULL,
+  priority int2 NOT NULL,
+  queue text COLLATE "C" NOT NULL,
+  name text COLLATE "C",
+  tag text,
+  options bytea,
+  payload bytea NOT NULL,
+  error text,
+  result bytea
+) PARTITION BY RANGE (expires);
+CREATE INDEX history_id ON @.history(id);
+CREATE INDEX history_expires ON @.history(expires);
+-- The net: days for which no partition was made, and what is kept for longer than any.
+CREATE TABLE @.history_default PARTITION OF @.history DEFAULT;
+
+-- Names that are taken: by a pending task, or until the tombstone's time.
+CREATE TABLE @.name(
+  queue text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  id uuid NOT NULL,
+  until int8,
+  CONSTRAINT name_name PRIMARY KEY (queue, name)
+) WITH (autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX name_until ON @.name(until) WHERE until IS NOT NULL;
+
+-- An identity: a worker's number is never used again, or an old worker could pass for a new one.
+CREATE TABLE @.worker(
+  id int8 GENERATED ALWAYS AS IDENTITY,
+  enlisted int8 NOT NULL,
+  lease int8 NOT NULL,
+  lease_until int8 NOT NULL,
+  era int8 NOT NULL DEFAULT 0,          -- rises when a turn of unknown fate is undone
+  name text NOT NULL,
+  functions text NOT NULL,              -- one per line
+  CONSTRAINT worker_id PRIMARY KEY (id)
+) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 100, autovacuum_vacuum_cost_delay = 0);
+
+-- Running tasks that somebody wants cancelled; nearly always empty.
+CREATE TABLE @.cancel(id uuid NOT NULL, CONSTRAINT cancel_id PRIMARY KEY (id));
+
+-- The queues that have ever been used. A name may stand here twice: were it unique, whoever adds to a new queue would wait
+-- for the end of another's open transaction that did so first.
+CREATE TABLE @.queue(name text COLLATE "C" NOT NULL);
+CREATE INDEX queue_name ON @.queue(name);
+
+-- schema: the version of these tables. compatible: the oldest program version that can work with them.
+-- horizon: what expires up to this time is gone.
+CREATE TABLE @.meta(key text NOT NULL, value int8 NOT NULL, CONSTRAINT meta_key PRIMARY KEY (key))
+  WITH (fillfactor = 50, autovacuum_vacuum_threshold = 100, autovacuum_vacuum_cost_delay = 0);
+INSERT INTO @.meta VALUES ('horizon', -9223372036854775808);

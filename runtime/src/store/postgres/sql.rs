@@ -1,0 +1,183 @@
+//! Statements as this program writes them, and a connection that runs them. In a text `@.` stands for the schema, and
+//! `NOW` for the time by the server's clock in microseconds.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use deadpool_postgres::ClientWrapper;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Statement};
+
+use super::fault::fault;
+use super::pool::{Pooled, discard};
+use crate::error::Result;
+
+/// What a statement is given.
+pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
+
+/// A statement and the types of what it is given.
+#[derive(Clone, Debug)]
+pub(super) struct Sql {
+    pub(super) text: &'static str,
+    pub(super) types: &'static [Type],
+}
+
+/// The time of a statement: the server's, or what a test says (`$1`). `clock_timestamp`, for a transaction of the
+/// user's may have begun long ago.
+const NOW: &str = "(extract(epoch from clock_timestamp()) * 1000000)::int8";
+
+/// The schema as it stands in statements, and the statements that were written out for it.
+#[derive(Debug)]
+pub(super) struct Dialect {
+    quoted: String,
+    written: Mutex<HashMap<&'static str, Arc<str>>>,
+    /// Whether statements are prepared under names.
+    prepare: bool,
+    /// Whether locked rows are stepped over.
+    skip_locked: bool,
+}
+
+impl Dialect {
+    pub(super) fn new(schema: &str, prepare: bool, skip_locked: bool) -> Self {
+        Self { quoted: quote(schema), written: Mutex::default(), prepare, skip_locked }
+    }
+
+    /// A text with the schema in its place.
+    pub(super) fn write(&self, text: &str) -> String {
+        let text = text.replace("@.", &format!("{}.", self.quoted)).replace("NOW", NOW);
+        if self.skip_locked { text } else { text.replace("FOR UPDATE SKIP LOCKED", "") }
+    }
+
+    /// The schema, quoted.
+    pub(super) fn schema(&self) -> &str {
+        &self.quoted
+    }
+
+    fn written(&self, text: &'static str) -> Arc<str> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(written.entry(text).or_insert_with(|| self.write(text).into()))
+    }
+}
+
+/// An identifier as SQL takes it, whatever is in it.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A connection for one piece of work.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// Only its drop leaves nothing.
+    pooled: Option<Pooled>,
+    dialect: Arc<Dialect>,
+    /// A transaction is open: nobody else may get the connection.
+    open: AtomicBool,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let lost = *self.open.get_mut();
+        if let Some(pooled) = self.pooled.take_if(|pooled| lost || pooled.is_closed()) {
+            discard(pooled);
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn new(pooled: Pooled, dialect: Arc<Dialect>) -> Self {
+        Self { pooled: Some(pooled), dialect, open: AtomicBool::new(false) }
+    }
+
+    fn client(&self) -> &ClientWrapper {
+        self.pooled.as_deref().expect("it is there until the drop")
+    }
+
+    /// Does `work` in a transaction. If it is dropped on the way, so is the connection, and with it what was done.
+    pub(super) async fn in_transaction<T>(
+        &self,
+        act: &str,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        // Relaxed: one task works with a session.
+        self.open.store(true, Ordering::Relaxed);
+        let begun = async {
+            self.batch(act, "BEGIN").await?;
+            work.await
+        };
+        let done = begun.await;
+        let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = self.batch(act, end).await;
+        if ended.is_ok() {
+            self.open.store(false, Ordering::Relaxed);
+        }
+        let done = done?;
+        ended.map(|()| done)
+    }
+
+    /// Prepares a statement, so that the next run of it is sent at once.
+    pub(super) async fn ready(&self, sql: &Sql) -> Result<()> {
+        if self.dialect.prepare {
+            let text = self.dialect.written(sql.text);
+            let prepared = self.client().prepare_typed_cached(&text, sql.types).await;
+            prepared.map(drop).map_err(|error| fault("prepare a statement", error))?;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement; `act` says what for.
+    pub(super) async fn rows(&self, act: &str, sql: &Sql, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
+        let text = self.dialect.written(sql.text);
+        self.run(&text, sql.types, parameters).await.map_err(|error| fault(act, error))
+    }
+
+    /// Runs a statement, its error as the server gave it.
+    pub(super) async fn run_sql(
+        &self,
+        sql: &Sql,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let text = self.dialect.written(sql.text);
+        self.run(&text, sql.types, parameters).await
+    }
+
+    /// Runs a statement whose text is made for the occasion.
+    pub(super) async fn run(
+        &self,
+        text: &str,
+        types: &[Type],
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        debug_assert_eq!(types.len(), parameters.len(), "{text}");
+        if self.dialect.prepare {
+            let statement: Statement = self.client().prepare_typed_cached(text, types).await?;
+            self.client().query(&statement, parameters).await
+        } else {
+            let typed: Vec<_> = parameters.iter().copied().zip(types.iter().cloned()).collect();
+            self.client().query_typed(text, &typed).await
+        }
+    }
+
+    /// Runs statements that answer nothing.
+    pub(super) async fn batch(&self, act: &str, text: &str) -> Result<()> {
+        self.client().batch_execute(text).await.map_err(|error| fault(act, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_may_have_any_name() {
+        let dialect = Dialect::new("a\"; DROP SCHEMA public; --", true, true);
+        assert_eq!(dialect.write("DELETE FROM @.task"), "DELETE FROM \"a\"\"; DROP SCHEMA public; --\".task");
+    }
+
+    #[test]
+    fn locked_rows_are_stepped_over_only_where_that_is_wanted() {
+        let text = "SELECT 1 FROM @.task LIMIT 1 FOR UPDATE SKIP LOCKED";
+        assert!(Dialect::new("s", true, true).write(text).ends_with("SKIP LOCKED"));
+        assert!(Dialect::new("s", true, false).write(text).trim_end().ends_with("LIMIT 1"));
+    }
+}

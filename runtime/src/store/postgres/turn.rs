@@ -1,0 +1,393 @@
+//! A worker's turn: one statement finishes what has ended and claims what is ready. Tasks that are put back and due ones
+//! that are promoted go before it on the same connection, without waiting for answers in between.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::base::Base;
+use super::marks::Ranges;
+use super::push::{micros, task_id};
+use super::settle::{Applied, BACK, Sorted};
+use super::sql::{Parameter, Session};
+use super::statement::{self, Shape};
+use super::upkeep::PROMOTE;
+use crate::error::{Error, Kind, Result};
+use crate::store::{Claim, Fence, Queues, Turn, Turned, WorkerId, stale_lease};
+use crate::task::TaskId;
+use crate::time::Timestamp;
+
+/// More due tasks than this wait for the next turn.
+const PROMOTED_PER_TURN: i64 = 10_000;
+
+/// A worker whose era rises again and again is in worse trouble than another try can mend.
+const TRIES: usize = 5;
+
+/// What one claim is to bring.
+struct Wish<'a> {
+    worker: WorkerId,
+    era: i64,
+    token: i64,
+    want: usize,
+    /// These, or all there are.
+    queues: Option<&'a [String]>,
+}
+
+/// What a turn's statement says beside the claims.
+struct Header {
+    now: i64,
+    is_known: bool,
+    era: Option<i64>,
+    next: Option<i64>,
+    /// The most that each queue was asked for.
+    share: usize,
+    /// How many rows were chosen: more than were claimed if somebody else was faster.
+    picked: usize,
+    finished: Option<HashSet<TaskId>>,
+    cancels: Vec<TaskId>,
+    /// Asked to be cancelled, and not running (any more).
+    to_cancel: Vec<Uuid>,
+}
+
+impl Base {
+    pub(super) async fn turn(&self, turn: &Turn) -> Result<Turned> {
+        for _ in 0..TRIES {
+            self.make_good(turn.worker).await?;
+            let era = self.lost.era(turn.worker);
+            if let Some(turned) = self.turn_in_era(turn, era).await? {
+                return Ok(turned);
+            }
+        }
+        Err(Error::new(Kind::Unavailable, "the connection to the server keeps breaking"))
+    }
+
+    /// Nothing if the era is over.
+    async fn turn_in_era(&self, turn: &Turn, era: i64) -> Result<Option<Turned>> {
+        let session = self.session().await?;
+        let sorted = Sorted::of(&turn.settle, &self.retention);
+        let token = next_token();
+        let queues = match &turn.queues {
+            Queues::All => None,
+            Queues::Only(queues) => Some(&queues[..]),
+        };
+        let wish = Wish { worker: turn.worker, era, token, want: turn.want, queues };
+        self.prepare(&session, &wish, &sorted).await?;
+        let exchanged = self.exchange(&session, &wish, &sorted).await;
+        let (header, mut claims, applied, came_back) = match exchanged {
+            Ok(exchanged) => exchanged,
+            Err(error) => {
+                if turn.want > 0 {
+                    self.lose(turn.worker, token, &error);
+                }
+                return Err(error);
+            }
+        };
+        if !header.is_known {
+            return Err(stale_lease());
+        }
+        if header.era != Some(era) {
+            header.era.into_iter().for_each(|era| self.lost.set_era(turn.worker, era));
+            return Ok(None);
+        }
+        if !header.to_cancel.is_empty() {
+            self.honour_cancels(&session, &header.to_cancel).await?;
+        }
+        let settled = sorted.answers(&turn.settle, &applied);
+        let done = turn
+            .settle
+            .iter()
+            .zip(&settled)
+            .filter(|(_, settled)| **settled == crate::store::Settled::Applied);
+        let done: HashSet<TaskId> = done.map(|(settlement, _)| settlement.fence.id).collect();
+        let ended: Vec<TaskId> = turn
+            .settle
+            .iter()
+            .filter(|settlement| {
+                super::settle::is_end(&settlement.transition) && done.contains(&settlement.fence.id)
+            })
+            .map(|settlement| settlement.fence.id)
+            .collect();
+        self.ended(&ended);
+        if came_back {
+            self.woke();
+        }
+        let next =
+            header.next.map(|eta| Timestamp::from_micros(eta).since(Timestamp::from_micros(header.now)));
+        let cancels = header.cancels.iter().filter(|id| !done.contains(id)).copied().collect();
+        let more = self.walked(&wish, &header, &claims);
+        if !more.is_empty() && claims.len() < turn.want {
+            self.claim_more(&session, &wish, more, &mut claims).await;
+        }
+        claims.sort_unstable_by_key(|claim| (claim.priority, claim.eta, claim.fence.id));
+        Ok(Some(Turned { settled, claims, next, cancels }))
+    }
+
+    /// What is sent at once must be ready to be sent: a statement that is still being prepared would come last.
+    async fn prepare(&self, session: &Session, wish: &Wish<'_>, sorted: &Sorted<'_>) -> Result<()> {
+        if !sorted.back.is_empty() {
+            session.ready(&BACK).await?;
+        }
+        session.ready(&PROMOTE).await?;
+        session.ready(&statement::sql(shape(wish, sorted))).await
+    }
+
+    /// Sends all statements of a turn at once, and gathers the answers.
+    async fn exchange(
+        &self,
+        session: &Session,
+        wish: &Wish<'_>,
+        sorted: &Sorted<'_>,
+    ) -> Result<(Header, Vec<Claim>, Applied, bool)> {
+        let mut applied = Applied::default();
+        let promote = async {
+            if wish.want == 0 {
+                return Ok(Vec::new());
+            }
+            let low = self.marks().due();
+            session.rows("bring due tasks forward", &PROMOTE, &[&self.now(), &low, &PROMOTED_PER_TURN]).await
+        };
+        let turn = self.claim(session, wish, sorted);
+        let mut came_back = false;
+        let (promoted, answer) = if sorted.back.is_empty() {
+            tokio::join!(promote, turn)
+        } else {
+            // One transaction: what comes back is durable together with what finished.
+            let all = session.in_transaction("take a turn", async {
+                let put_back = self.put_back(session, wish.worker.0, wish.era, &sorted.back);
+                let (back, promoted, answer) = tokio::join!(put_back, promote, turn);
+                Ok((back?, promoted, answer?))
+            });
+            let ((back, waits), promoted, answer) = all.await?;
+            applied.back = back;
+            came_back = waits;
+            (promoted, Ok(answer))
+        };
+        let (header, claims) = answer?;
+        if (promoted?.len() as i64) < PROMOTED_PER_TURN && wish.want > 0 {
+            self.marks().promoted(header.now);
+        }
+        applied.finished.clone_from(&header.finished);
+        Ok((header, claims, applied, came_back))
+    }
+
+    async fn claim(
+        &self,
+        session: &Session,
+        wish: &Wish<'_>,
+        sorted: &Sorted<'_>,
+    ) -> Result<(Header, Vec<Claim>)> {
+        let sql = statement::sql(shape(wish, sorted));
+        let values = Values::of(self, wish);
+        let rows = session.rows("take a turn", &sql, &values.parameters(wish, sorted)).await?;
+        let is_claim = |row: &&Row| row.get::<_, Option<Uuid>>(0).is_some();
+        let header = rows.iter().find(|row| !is_claim(row)).map_or_else(Header::nothing, Header::read);
+        self.marks().see(header.now);
+        let claims = rows.iter().filter(is_claim).map(|row| read_claim(row, header.now)).collect();
+        Ok((header, claims))
+    }
+
+    /// How the server goes about a claim, as `EXPLAIN ANALYZE` tells it. Claims nothing.
+    pub(super) async fn explain_claim(&self, worker: WorkerId, want: usize) -> Result<String> {
+        let session = self.session().await?;
+        let era = self.lost.era(worker);
+        let wish = Wish { worker, era, token: 0, want, queues: None };
+        let nothing = Sorted::default();
+        let sql = statement::sql(shape(&wish, &nothing));
+        let text = self.dialect.write(&format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {}", sql.text));
+        let values = Values::of(self, &wish);
+        let explain = async {
+            let rows = session.run(&text, sql.types, &values.parameters(&wish, &nothing)).await;
+            // What was claimed is not; an empty transaction is what remains to be committed.
+            session.batch("explain a claim", "ROLLBACK AND CHAIN").await?;
+            rows.map_err(|error| super::fault::fault("explain a claim", error))
+        };
+        let rows = session.in_transaction("explain a claim", explain).await?;
+        Ok(rows.iter().map(|row| row.get::<_, String>(0) + "\n").collect())
+    }
+
+    /// Moves the marks; answers the queues that may have more.
+    fn walked(&self, wish: &Wish<'_>, header: &Header, claims: &[Claim]) -> Vec<String> {
+        if wish.want == 0 {
+            return Vec::new();
+        }
+        let mut last: std::collections::BTreeMap<&str, (usize, i16, i64)> = Default::default();
+        for claim in claims {
+            let place = (claim.priority, claim.eta.as_micros());
+            let entry = last.entry(&claim.queue).or_insert((0, place.0, place.1));
+            entry.0 += 1;
+            (entry.1, entry.2) = (entry.1, entry.2).max(place);
+        }
+        let raced = header.picked > claims.len();
+        let mut more = Vec::new();
+        let mut marks = self.marks();
+        for (queue, (count, priority, eta)) in &last {
+            if raced {
+                // What others took first is not told: nobody knows how far this went.
+                more.push((*queue).to_owned());
+                continue;
+            }
+            marks.walked(queue, header.now, Some((*priority, *eta)));
+            if *count >= header.share {
+                more.push((*queue).to_owned());
+            } else {
+                marks.walked(queue, header.now, None);
+            }
+        }
+        if claims.is_empty() && !raced {
+            let all = marks.ranges(wish.queues).queues;
+            all.iter().for_each(|queue| marks.walked(queue, header.now, None));
+        }
+        more
+    }
+
+    /// What some queues left, the others may have. Whatever goes wrong, the claims so far count.
+    async fn claim_more(
+        &self,
+        session: &Session,
+        wish: &Wish<'_>,
+        mut open: Vec<String>,
+        claims: &mut Vec<Claim>,
+    ) {
+        while claims.len() < wish.want && !open.is_empty() {
+            let wish =
+                Wish { want: wish.want - claims.len(), queues: Some(&open), token: next_token(), ..*wish };
+            match self.claim(session, &wish, &Sorted::default()).await {
+                Ok((header, more)) => {
+                    let still_open = self.walked(&wish, &header, &more);
+                    claims.extend(more);
+                    open = still_open;
+                }
+                Err(error) => {
+                    self.lose(wish.worker, wish.token, &error);
+                    tracing::warn!(error = error.chain(), "a claim was cut short");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Base {
+    /// A turn has failed. Unless the server itself has refused it, nobody knows what it claimed.
+    fn lose(&self, worker: WorkerId, token: i64, error: &Error) {
+        if error.is_unavailable() {
+            self.lost.lose(worker, token);
+            self.marks().clear();
+        }
+    }
+}
+
+/// What a turn's statement is told, beside what ends.
+struct Values {
+    now: Option<i64>,
+    ranges: Ranges,
+    due: i64,
+    keep: i64,
+    tombstone: i64,
+    want: i32,
+    rotation: i64,
+}
+
+impl Values {
+    fn of(base: &Base, wish: &Wish<'_>) -> Self {
+        let marks = base.marks();
+        Self {
+            now: base.now(),
+            ranges: marks.ranges(wish.queues),
+            due: marks.due(),
+            keep: micros(base.retention.succeeded),
+            tombstone: micros(base.retention.tombstone),
+            want: i32::try_from(wish.want).unwrap_or(i32::MAX),
+            rotation: wish.token & 0xffff,
+        }
+    }
+
+    fn parameters<'a>(&'a self, wish: &'a Wish<'_>, sorted: &'a Sorted<'_>) -> [Parameter<'a>; 21] {
+        let (finish, Ranges { queues, from, to, first, last, low }) = (&sorted.finish, &self.ranges);
+        [
+            &self.now,
+            &wish.worker.0,
+            &wish.era,
+            &finish.ids,
+            &finish.epochs,
+            &finish.states,
+            &finish.keeps,
+            &finish.errors,
+            &finish.results,
+            &self.keep,
+            &self.tombstone,
+            &self.want,
+            &self.rotation,
+            queues,
+            from,
+            to,
+            first,
+            last,
+            low,
+            &wish.token,
+            &self.due,
+        ]
+    }
+}
+
+fn shape(wish: &Wish<'_>, sorted: &Sorted<'_>) -> Shape {
+    Shape::of(&sorted.finish, wish.want > 0, wish.queues.is_none())
+}
+
+/// A number for each turn that no other turn of any process has.
+fn next_token() -> i64 {
+    static NEXT: std::sync::LazyLock<AtomicI64> =
+        std::sync::LazyLock::new(|| AtomicI64::new(Uuid::new_v4().as_u128() as i64));
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Header {
+    fn read(row: &Row) -> Self {
+        let ids = |column: usize| row.get::<_, Option<Vec<Uuid>>>(column);
+        let usize_at = |column: usize| usize::try_from(row.get::<_, i64>(column)).unwrap_or_default();
+        Self {
+            now: row.get(1),
+            is_known: row.get::<_, Option<i64>>(12).is_some(),
+            era: row.get(12),
+            next: row.get(9),
+            share: usize_at(13),
+            picked: usize_at(14),
+            finished: ids(15).map(|ids| ids.into_iter().map(task_id).collect()),
+            cancels: ids(16).unwrap_or_default().into_iter().map(task_id).collect(),
+            to_cancel: ids(17).unwrap_or_default(),
+        }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            now: i64::MIN,
+            is_known: false,
+            era: None,
+            next: None,
+            share: 0,
+            picked: 0,
+            finished: None,
+            cancels: Vec::new(),
+            to_cancel: Vec::new(),
+        }
+    }
+}
+
+fn read_claim(row: &Row, now: i64) -> Claim {
+    let name: Option<String> = row.get(7);
+    let first = row.get::<_, Option<i64>>(4).unwrap_or(now);
+    Claim {
+        fence: Fence { id: task_id(row.get(0)), epoch: row.get(1), named: name.is_some(), row: 0 },
+        attempt: row.get::<_, i32>(2).unsigned_abs(),
+        crashes: row.get::<_, i32>(3).unsigned_abs(),
+        age: Timestamp::from_micros(now).since(Timestamp::from_micros(first)),
+        queue: row.get(5),
+        name,
+        priority: row.get(8),
+        eta: Timestamp::from_micros(row.get(9)),
+        options: row.get(10),
+        payload: row.get(11),
+    }
+}

@@ -1,0 +1,81 @@
+//! What a store that stands before another one leaves to it.
+
+/// The verbs that no such store changes, and its two other ports.
+macro_rules! delegate {
+    (within Store) => {
+        fn enlist(&self, worker: delay::store::Enlist) -> delay::store::Pending<'_, delay::store::WorkerId> {
+            self.store.enlist(worker)
+        }
+
+        fn start(
+            &self,
+            fences: Vec<delay::store::Fence>,
+        ) -> delay::store::Pending<'_, Vec<delay::store::Settled>> {
+            self.store.start(fences)
+        }
+
+        fn beat(&self, worker: delay::store::WorkerId) -> delay::store::Pending<'_, ()> {
+            self.store.beat(worker)
+        }
+
+        fn retire(&self, worker: delay::store::WorkerId) -> delay::store::Pending<'_, ()> {
+            self.store.retire(worker)
+        }
+
+        fn now(&self) -> delay::store::Pending<'_, delay::Timestamp> {
+            self.store.now()
+        }
+
+        fn signals(&self) -> &delay::store::Signals {
+            self.store.signals()
+        }
+
+        fn close(&self) -> delay::store::Pending<'_, ()> {
+            self.store.close()
+        }
+    };
+    (Inspect and Upkeep for $before:ty) => {
+        impl delay::store::Inspect for $before {
+            fn get(
+                &self,
+                ids: Vec<delay::TaskId>,
+            ) -> delay::store::Pending<'_, Vec<Option<delay::store::TaskRecord>>> {
+                self.store.get(ids)
+            }
+
+            fn list(
+                &self,
+                filter: delay::store::Filter,
+            ) -> delay::store::Pending<'_, Vec<delay::store::TaskRecord>> {
+                self.store.list(filter)
+            }
+
+            fn counts(&self) -> delay::store::Pending<'_, Vec<delay::store::Count>> {
+                self.store.counts()
+            }
+
+            fn workers(&self) -> delay::store::Pending<'_, Vec<delay::store::WorkerRecord>> {
+                self.store.workers()
+            }
+        }
+
+        impl delay::store::Upkeep for $before {
+            fn upkeep(
+                &self,
+                rules: delay::store::UpkeepRules,
+            ) -> delay::store::Pending<'_, delay::store::Upkept> {
+                self.store.upkeep(rules)
+            }
+
+            fn act(
+                &self,
+                action: delay::store::Action,
+                ids: Vec<delay::TaskId>,
+            ) -> delay::store::Pending<'_, Vec<delay::store::Acted>> {
+                self.store.act(action, ids)
+            }
+        }
+    };
+}
+
+pub(crate) use delegate;
