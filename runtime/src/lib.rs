@@ -114,8 +114,12 @@ pub use time::{IntoDuration, Timestamp};
 pub use delay_macros::{func, main};
 #[cfg(feature = "sqlite")]
 pub use rusqlite;
+#[cfg(feature = "sqlx")]
+pub use sqlx;
 #[cfg(feature = "postgres")]
 pub use tokio_postgres;
+#[cfg(feature = "diesel-async")]
+pub use {diesel, diesel_async};
 
 /// Names a crate, so that its delayed functions are linked into this program.
 ///

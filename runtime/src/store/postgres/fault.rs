@@ -6,12 +6,22 @@ use crate::error::{Error, Kind};
 
 /// The error for a failed `act` ("claim tasks").
 pub(super) fn fault(act: &str, error: tokio_postgres::Error) -> Error {
-    let (kind, advice) = advice(&error);
+    let code = error.code().cloned();
+    fault_with(act, code.as_ref(), error)
+}
+
+/// The same for any driver's error, which the server has given this code.
+pub(super) fn fault_with(
+    act: &str,
+    code: Option<&SqlState>,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
+    let (kind, advice) = advice(code);
     Error::with_source(kind, format!("cannot {act}: {advice}"), error)
 }
 
-fn advice(error: &tokio_postgres::Error) -> (Kind, &'static str) {
-    let Some(code) = error.code() else {
+fn advice(code: Option<&SqlState>) -> (Kind, &'static str) {
+    let Some(code) = code else {
         return (Kind::Unavailable, "the connection to the server was lost; it is tried again");
     };
     match *code {

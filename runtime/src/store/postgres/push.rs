@@ -229,15 +229,15 @@ impl<'a> Plain<'a> {
 
 /// Tasks as columns.
 pub(super) struct Columns<'a> {
-    ids: Vec<Uuid>,
-    queues: Vec<&'a str>,
-    names: Vec<Option<&'a str>>,
-    tags: Vec<Option<std::borrow::Cow<'a, str>>>,
-    priorities: Vec<i16>,
-    waits: Vec<Option<i64>>,
-    times: Vec<Option<i64>>,
-    options: Vec<Option<&'a [u8]>>,
-    payloads: Vec<&'a [u8]>,
+    pub(super) ids: Vec<Uuid>,
+    pub(super) queues: Vec<&'a str>,
+    pub(super) names: Vec<Option<&'a str>>,
+    pub(super) tags: Vec<Option<std::borrow::Cow<'a, str>>>,
+    pub(super) priorities: Vec<i16>,
+    pub(super) waits: Vec<Option<i64>>,
+    pub(super) times: Vec<Option<i64>>,
+    pub(super) options: Vec<Option<&'a [u8]>>,
+    pub(super) payloads: Vec<&'a [u8]>,
 }
 
 impl<'a> Columns<'a> {

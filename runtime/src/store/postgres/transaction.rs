@@ -16,6 +16,10 @@ use crate::limits::Limits;
 use crate::store::Pushed;
 use crate::task::Task;
 
+#[cfg(feature = "diesel-async")]
+mod diesel_async;
+#[cfg(feature = "sqlx")]
+mod sqlx;
 mod tokio_postgres;
 
 /// A transaction, and the schema that the queue's tables are in: for a store that was opened with `?schema=…`.
