@@ -1,8 +1,9 @@
 //! The store port: what the worker, the stub and the tools ask of the place where tasks live. Stores know tasks and
 //! bytes; they never see functions.
 //!
-//! Three object-safe traits: [`Store`] (a handful of verbs on batches, the hot path), [`Inspect`] (reads, for people)
-//! and [`Upkeep`] (what time and operators do to tasks). One conformance suite holds every store to this text.
+//! Object-safe traits: [`Store`] (a handful of verbs on batches, the hot path), [`Inspect`] (reads, for people),
+//! [`Upkeep`] (what time and operators do to tasks), and for queues [`QueueBook`] (reads) and [`QueueDesk`] (what
+//! operators and consumers do). One conformance suite holds every store to this text.
 //!
 //! Rules that each store keeps:
 //! - The store's clock decides what "now" is; callers hand in lengths of time, never times that they read themselves.
@@ -29,6 +30,7 @@ pub(crate) mod finding;
 #[cfg(feature = "cli")]
 pub(crate) mod migration;
 mod exchange;
+mod queue_book;
 mod record;
 mod share;
 #[cfg(feature = "postgres")]
@@ -37,13 +39,17 @@ pub mod postgres;
 pub mod sqlite;
 
 pub use exchange::{Claim, Enlist, Fence, Pushed, Queues, Settled, Settlement, Turn, Turned, WorkerId};
+pub(crate) use queue_book::{check_pull, exhausted_text, is_exhausted, unknown_queue};
+pub use queue_book::{
+    Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, LeaseTo, QueueBook, QueueDesk, QueueEdit, QueueStats, Resume, Tagged,
+};
 pub use record::{Count, Filter, Order, TaskRecord, WorkerRecord};
 
 /// An answer on its way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// The hot path.
-pub trait Store: Inspect + Upkeep + fmt::Debug + Send + Sync + 'static {
+pub trait Store: Inspect + Upkeep + QueueBook + QueueDesk + fmt::Debug + Send + Sync + 'static {
     /// Adds tasks, all in one transaction; the answers are aligned with `tasks`. Adding a task whose id is there
     /// already changes nothing and is [`Pushed::Added`].
     fn push(&self, tasks: Vec<Task>) -> Pending<'_, Vec<Pushed>>;
