@@ -30,6 +30,7 @@ pub(crate) mod finding;
 #[cfg(feature = "cli")]
 pub(crate) mod migration;
 mod exchange;
+mod limit;
 mod queue_book;
 mod record;
 mod share;
@@ -38,8 +39,9 @@ pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+pub(crate) use limit::{Gate, Limit, Terms};
 pub use exchange::{Claim, Enlist, Fence, Pushed, Queues, Settled, Settlement, Turn, Turned, WorkerId};
-pub(crate) use queue_book::{check_pull, exhausted_text, is_exhausted, unknown_queue};
+pub(crate) use queue_book::{check_pull, exhausted_text, is_exhausted};
 pub use queue_book::{
     Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, LeaseTo, QueueBook, QueueDesk, QueueEdit, QueueStats, Resume, Tagged,
 };
@@ -197,7 +199,7 @@ pub struct Retention {
     pub failed: Duration,
     /// Cancelled tasks; one day.
     pub cancelled: Duration,
-    /// How long a name stays taken after its task came to an end; one hour. A name of a task whose result is kept stays
+    /// How long a name stays taken after its task came to an end, in queues without a configuration; one hour. A name of a task whose result is kept stays
     /// taken as long as that: who asks again by name finds the result.
     pub tombstone: Duration,
 }
@@ -222,11 +224,11 @@ impl Retention {
         }
     }
 
-    /// How long the name of a task that a transition ends stays taken.
-    pub(crate) fn bury(&self, transition: &Transition) -> Duration {
+    /// How long the name of a task that a transition ends stays taken at least, whatever its queue says.
+    pub(crate) fn bury_at_least(&self, transition: &Transition) -> Duration {
         match transition {
-            Transition::Succeed(Some(kept)) => self.tombstone.max(self.succeeded).max(kept.keep),
-            _ => self.tombstone,
+            Transition::Succeed(Some(kept)) => self.succeeded.max(kept.keep),
+            _ => Duration::ZERO,
         }
     }
 }

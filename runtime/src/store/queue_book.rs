@@ -13,7 +13,8 @@ use crate::codec;
 use crate::error::{Error, Kind, Result};
 use crate::id::TaskId;
 use crate::limits::quoted;
-use crate::queues::{Change, DEFAULT_QUEUE, Mode, QueueConfig};
+pub use crate::queues::Resume;
+use crate::queues::{self, Change, DEFAULT_QUEUE, Mode, QueueConfig};
 use crate::retry::Retry;
 use crate::task::TaskOptions;
 use crate::time::Timestamp;
@@ -87,7 +88,16 @@ pub enum QueueEdit {
     Resume(String),
 }
 
-pub use crate::queues::Resume;
+impl QueueEdit {
+    /// What it changes.
+    pub(crate) fn changes(&self, current: &[QueueConfig]) -> Vec<Change> {
+        match self {
+            Self::Apply { queues, resume } => queues::plan(current, queues.clone(), *resume),
+            Self::Pause(queue) => queues::pause(current, queue).into_iter().collect(),
+            Self::Resume(queue) => queues::resume(current, queue).into_iter().collect(),
+        }
+    }
+}
 
 /// What to lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
