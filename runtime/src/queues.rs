@@ -20,8 +20,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::bucket::{Throttle, TokenBucket};
-pub(crate) use self::change::{pause, plan, resume};
 pub use self::change::{Change, Difference, Resume, changes};
+pub(crate) use self::change::{pause, plan, resume};
 pub use self::rate::{Per, Rate};
 
 use crate::error::{Error, Kind, Result};

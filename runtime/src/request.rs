@@ -156,14 +156,22 @@ fn check_path(path: &str) -> Result<()> {
         return Err(invalid(format!("the path takes {} bytes, {PATH_MAX} are allowed", path.len())));
     }
     if !path.starts_with('/') || path.starts_with("//") {
-        return Err(invalid(format!("{shown} is not a path: it begins with one `/`; the host is the queue's")));
+        return Err(invalid(format!(
+            "{shown} is not a path: it begins with one `/`; the host is the queue's"
+        )));
     }
-    if !path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#' | b'"' | b'<' | b'>')) {
-        return Err(invalid(format!("{shown} is not a path: percent-encode all but printable ASCII, and \\ # \" < >")));
+    if !path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#' | b'"' | b'<' | b'>'))
+    {
+        return Err(invalid(format!(
+            "{shown} is not a path: percent-encode all but printable ASCII, and \\ # \" < >"
+        )));
     }
     let steps = path.split('?').next().unwrap_or_default().split('/');
-    if steps.map(|step| step.to_ascii_lowercase().replace("%2e", ".")).any(|step| step == "." || step == "..") {
-        return Err(invalid(format!("{shown} is not a path: `.` and `..` could lead out of the queue's target")));
+    if steps.map(|step| step.to_ascii_lowercase().replace("%2e", ".")).any(|step| step == "." || step == "..")
+    {
+        return Err(invalid(format!(
+            "{shown} is not a path: `.` and `..` could lead out of the queue's target"
+        )));
     }
     Ok(())
 }
@@ -175,8 +183,11 @@ pub(crate) fn check_header(name: &str, value: &str) -> Result<()> {
         return Err(invalid(format!("{} is not the name of a header", limits::quoted(name))));
     }
     let lower = name.to_ascii_lowercase();
-    if RESERVED.contains(&lower.as_str()) || RESERVED_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
-        return Err(invalid(format!("the header `{name}` is set by whoever delivers the task: leave it out")));
+    if RESERVED.contains(&lower.as_str()) || RESERVED_PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
+    {
+        return Err(invalid(format!(
+            "the header `{name}` is set by whoever delivers the task: leave it out"
+        )));
     }
     if !value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte)) {
         return Err(invalid(format!("the value of the header `{name}` is not printable ASCII: encode it")));
@@ -245,8 +256,23 @@ mod tests {
         }
         let long = format!("/{}", "x".repeat(2083));
         for bad in [
-            "", "a", "//evil.com/", "https://evil.com/", "/\\evil.com", "/a/../b", "/..", "/a/.", "/%2e%2E/a",
-            "/.%2e", "/a b", "/a\r\nHost: b", "/\0", "/ä", "/a#b", "/\"", &long,
+            "",
+            "a",
+            "//evil.com/",
+            "https://evil.com/",
+            "/\\evil.com",
+            "/a/../b",
+            "/..",
+            "/a/.",
+            "/%2e%2E/a",
+            "/.%2e",
+            "/a b",
+            "/a\r\nHost: b",
+            "/\0",
+            "/ä",
+            "/a#b",
+            "/\"",
+            &long,
         ] {
             assert!(Request::new(Method::Get, bad).unwrap_err().is_invalid_request(), "{bad:?}");
         }
@@ -274,9 +300,19 @@ mod tests {
     fn headers_cannot_pretend_or_break_out() {
         check_header("X-Tenant", "a b\t~").unwrap();
         for (name, value) in [
-            ("", "a"), ("a b", "a"), ("a:", "a"), ("a\r\nb", "a"), ("ä", "a"), ("a", "b\r\nc: d"), ("a", "\0"),
-            ("Host", "a"), ("content-LENGTH", "1"), ("Transfer-Encoding", "chunked"),
-            ("X-AppEngine-QueueName", "q"), ("X-CloudTasks-TaskName", "n"), ("webhook-signature", "v1,"),
+            ("", "a"),
+            ("a b", "a"),
+            ("a:", "a"),
+            ("a\r\nb", "a"),
+            ("ä", "a"),
+            ("a", "b\r\nc: d"),
+            ("a", "\0"),
+            ("Host", "a"),
+            ("content-LENGTH", "1"),
+            ("Transfer-Encoding", "chunked"),
+            ("X-AppEngine-QueueName", "q"),
+            ("X-CloudTasks-TaskName", "n"),
+            ("webhook-signature", "v1,"),
         ] {
             assert!(check_header(name, value).unwrap_err().is_invalid_request(), "{name:?}: {value:?}");
         }

@@ -39,12 +39,13 @@ pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-pub(crate) use limit::{Gate, Limit, Terms};
 pub use exchange::{Claim, Enlist, Fence, Pushed, Queues, Settled, Settlement, Turn, Turned, WorkerId};
-pub(crate) use queue_book::{check_pull, exhausted_text, is_exhausted};
+pub(crate) use limit::{Gate, Limit, Terms};
 pub use queue_book::{
-    Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, LeaseTo, QueueBook, QueueDesk, QueueEdit, QueueStats, Resume, Tagged,
+    Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, LeaseTo, QueueBook, QueueDesk, QueueEdit, QueueStats,
+    Resume, Tagged,
 };
+pub(crate) use queue_book::{check_pull, exhausted_text, is_exhausted, unknown_queue};
 pub use record::{Count, Filter, Order, TaskRecord, WorkerRecord};
 
 /// An answer on its way.

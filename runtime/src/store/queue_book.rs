@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{Pending, TaskRecord};
+use super::{Inspect, Pending, TaskRecord};
 use crate::codec;
 use crate::error::{Error, Kind, Result};
 use crate::id::TaskId;
@@ -20,7 +20,7 @@ use crate::task::TaskOptions;
 use crate::time::Timestamp;
 
 /// Reads about queues.
-pub trait QueueBook {
+pub trait QueueBook: Inspect {
     /// The queues that have a configuration, by name.
     fn queue_configs(&self) -> Pending<'_, Vec<QueueConfig>>;
 
@@ -173,7 +173,9 @@ pub(crate) fn check_pull<'a>(queue: &str, config: Option<&'a QueueConfig>) -> Re
     match config {
         None if queue == DEFAULT_QUEUE => Err(Error::new(Kind::InvalidQueueMode, not_pull(&shown))),
         None => Err(unknown_queue(queue)),
-        Some(config) if config.mode != Mode::Pull => Err(Error::new(Kind::InvalidQueueMode, not_pull(&shown))),
+        Some(config) if config.mode != Mode::Pull => {
+            Err(Error::new(Kind::InvalidQueueMode, not_pull(&shown)))
+        }
         Some(config) if config.is_paused() => {
             let text = format!("the queue {shown} is paused: resume it with `delay queues resume {queue}`");
             Err(Error::new(Kind::QueuePaused, text))
@@ -202,7 +204,12 @@ pub(crate) fn retry_of(options: Option<&[u8]>, queue: Option<Retry>) -> Option<R
 }
 
 /// Whether a task that was leased `attempts` times, the first time `age` ago, may not be leased again.
-pub(crate) fn is_exhausted(options: Option<&[u8]>, queue: Option<Retry>, attempts: u32, age: Duration) -> bool {
+pub(crate) fn is_exhausted(
+    options: Option<&[u8]>,
+    queue: Option<Retry>,
+    attempts: u32,
+    age: Duration,
+) -> bool {
     attempts > 0 && retry_of(options, queue).is_some_and(|retry| !retry.allows(attempts, age))
 }
 

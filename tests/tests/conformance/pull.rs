@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use delay::queues::{Mode, QueueConfig};
 use delay::store::{
-    Acted, Action, Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, LeaseTo, Pushed, QueueEdit, Resume, Tagged, TaskRecord,
-    UpkeepRules,
+    Acted, Action, Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, LeaseTo, Pushed, QueueEdit, Resume, Tagged,
+    TaskRecord, UpkeepRules,
 };
 use delay::{Due, Result, Retry, Task, TaskId, TaskState};
 use delay_tests::{Fixture, Hand, LEASE, task};
@@ -115,7 +115,8 @@ pub(crate) async fn what_is_not_due_is_not_leased(f: Fixture) -> Result<()> {
 pub(crate) async fn a_lease_by_tag_hands_out_the_tasks_of_that_tag_alone(f: Fixture) -> Result<()> {
     pull(&f, |_| ()).await?;
     let tagged = |name: &str, tag: Option<&str>| Task { tag: tag.map(str::to_owned), ..named(name) };
-    let tasks = vec![tagged("a", Some("x")), tagged("b", Some("y")), tagged("c", None), tagged("d", Some("y"))];
+    let tasks =
+        vec![tagged("a", Some("x")), tagged("b", Some("y")), tagged("c", None), tagged("d", Some("y"))];
     f.store().push(tasks).await?;
     let with = f.store().lease(order(9, Tagged::With("y".into()))).await?;
     assert_eq!(names(&with), ["b", "d"]);
@@ -128,7 +129,9 @@ pub(crate) async fn an_empty_tag_means_that_of_the_earliest_task(f: Fixture) -> 
     let tagged = |name: &str, tag: Option<&str>| Task { tag: tag.map(str::to_owned), ..named(name) };
     f.store().push(vec![tagged("a", Some("x")), tagged("b", Some("y"))]).await?;
     f.advance(SECOND);
-    f.store().push(vec![tagged("0", Some("y")), tagged("1", None), tagged("2", Some("x")), tagged("3", None)]).await?;
+    f.store()
+        .push(vec![tagged("0", Some("y")), tagged("1", None), tagged("2", Some("x")), tagged("3", None)])
+        .await?;
     let like = || f.store().lease(order(9, Tagged::LikeTheEarliest));
     assert_eq!(names(&like().await?), ["a", "2"]);
     assert_eq!(names(&like().await?), ["b", "0"]);
@@ -281,10 +284,14 @@ pub(crate) async fn stats_count_leased_tasks_as_in_flight(f: Fixture) -> Result<
     pull(&f, |_| ()).await?;
     f.store().push(vec![task(), task(), Task { due: Due::In(2 * LEASE), ..task() }]).await?;
     let leased = lease(&f, 2).await?;
-    let stats = || async { Ok::<_, delay::Error>(f.store().queue_stats(vec!["q".into()]).await?.swap_remove(0)) };
+    let stats =
+        || async { Ok::<_, delay::Error>(f.store().queue_stats(vec!["q".into()]).await?.swap_remove(0)) };
     assert_eq!((stats().await?.tasks, stats().await?.in_flight), (3, 2));
     end(&f, &leased[0], LeaseTo::Done).await?;
-    assert_eq!((stats().await?.tasks, stats().await?.in_flight, stats().await?.executed_last_minute), (2, 1, 1));
+    assert_eq!(
+        (stats().await?.tasks, stats().await?.in_flight, stats().await?.executed_last_minute),
+        (2, 1, 1)
+    );
     f.advance(LEASE);
     assert_eq!(stats().await?.in_flight, 0, "the lease has run out");
     Ok(())
@@ -346,7 +353,8 @@ pub(crate) async fn to_purge_removes_every_task_of_the_queue_alone(f: Fixture) -
     let claim = hand.claim_one().await?;
     let hold = delay::Transition::Hold { hold: delay::Hold::Undecodable, error: "e".into() };
     hand.settle(&claim, hold).await?;
-    let (ready, scheduled) = (f.push(named("n")).await?, f.push(Task { due: Due::In(LEASE), ..task() }).await?);
+    let (ready, scheduled) =
+        (f.push(named("n")).await?, f.push(Task { due: Due::In(LEASE), ..task() }).await?);
     let other = f.push(Task { queue: "other".into(), ..task() }).await?;
     assert_eq!(f.store().purge("q".into(), 2).await?, 2);
     assert_eq!(f.store().purge("q".into(), 2).await?, 1);

@@ -38,7 +38,8 @@ async fn claims(hand: &Hand) -> Result<usize> {
 }
 
 fn settle(turned: &Turned, transition: &Transition) -> Vec<Settlement> {
-    let settlement = |claim: &delay::store::Claim| Settlement { fence: claim.fence, transition: transition.clone() };
+    let settlement =
+        |claim: &delay::store::Claim| Settlement { fence: claim.fence, transition: transition.clone() };
     turned.claims.iter().map(settlement).collect()
 }
 
@@ -250,7 +251,9 @@ pub(crate) async fn others_are_told_when_there_is_room_again(f: Fixture) -> Resu
     Ok(())
 }
 
-pub(crate) async fn nothing_is_claimed_from_a_paused_queue_and_all_once_it_is_resumed(f: Fixture) -> Result<()> {
+pub(crate) async fn nothing_is_claimed_from_a_paused_queue_and_all_once_it_is_resumed(
+    f: Fixture,
+) -> Result<()> {
     f.push(task()).await?;
     let hand = Hand::enlist(f.store()).await?;
     let paused = f.store().configure(QueueEdit::Pause("q".to_owned())).await?;
@@ -286,7 +289,9 @@ pub(crate) async fn a_rate_of_zero_pauses(f: Fixture) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn what_an_operator_paused_a_file_does_not_resume_unless_it_says_so(f: Fixture) -> Result<()> {
+pub(crate) async fn what_an_operator_paused_a_file_does_not_resume_unless_it_says_so(
+    f: Fixture,
+) -> Result<()> {
     limited(&f, 1, |_| ()).await?;
     f.store().configure(QueueEdit::Pause("q".to_owned())).await?;
     assert_eq!(apply(&f, vec![queue("q", |_| ())]).await?, []);
@@ -317,7 +322,8 @@ pub(crate) async fn a_claim_brings_the_queues_retry_parameters(f: Fixture) -> Re
     limited(&f, 1, |queue| queue.retry = Some(retry)).await?;
     f.push(Task { queue: "other".into(), ..task() }).await?;
     let claims = Hand::enlist(f.store()).await?.claim(2).await?;
-    let retry_of = |queue: &str| claims.iter().find(|claim| claim.queue == queue).and_then(|claim| claim.retry);
+    let retry_of =
+        |queue: &str| claims.iter().find(|claim| claim.queue == queue).and_then(|claim| claim.retry);
     assert_eq!((retry_of("q"), retry_of("other")), (Some(retry), None));
     Ok(())
 }
@@ -371,9 +377,14 @@ pub(crate) async fn stats_tell_what_goes_on_in_a_queue(f: Fixture) -> Result<()>
         Transition::Fail { error: "e".into() },
         Transition::Hold { hold: delay::Hold::Undecodable, error: "e".into() },
     ];
-    let settled = turned.claims.iter().zip(ends).map(|(claim, transition)| Settlement { fence: claim.fence, transition });
+    let settled = turned
+        .claims
+        .iter()
+        .zip(ends)
+        .map(|(claim, transition)| Settlement { fence: claim.fence, transition });
     hand.turn(settled.collect(), 1, Queues::All).await?;
-    let [stats, none] = <[_; 2]>::try_from(f.store().queue_stats(vec!["q".into(), "none".into()]).await?).expect("two");
+    let [stats, none] =
+        <[_; 2]>::try_from(f.store().queue_stats(vec!["q".into(), "none".into()]).await?).expect("two");
     assert_eq!((stats.tasks, stats.in_flight, stats.executed_last_minute), (3, 1, 2));
     assert_eq!((stats.oldest_eta, stats.enforced_rate), (Some(start), Some(3.0)));
     assert_eq!((none.tasks, none.oldest_eta, none.in_flight, none.enforced_rate), (0, None, 0, None));

@@ -57,7 +57,12 @@ impl Tables {
         }
     }
 
-    pub(super) fn lease(&mut self, order: &LeaseOrder, retention: &Retention, now: Timestamp) -> Result<Vec<TaskRecord>> {
+    pub(super) fn lease(
+        &mut self,
+        order: &LeaseOrder,
+        retention: &Retention,
+        now: Timestamp,
+    ) -> Result<Vec<TaskRecord>> {
         let retry = check_pull(&order.queue, self.config_of(&order.queue))?.retry;
         self.promote(now, usize::MAX);
         let ready = self.ready.get(&order.queue).into_iter().flatten();
@@ -82,7 +87,8 @@ impl Tables {
                 continue;
             }
             let Some(Row { record, first_claim, .. }) = self.rows.get(&id) else { continue };
-            let (attempts, age) = (record.attempt, first_claim.map_or(Duration::ZERO, |first| now.since(first)));
+            let (attempts, age) =
+                (record.attempt, first_claim.map_or(Duration::ZERO, |first| now.since(first)));
             if is_exhausted(record.options.as_deref(), retry, attempts, age) {
                 self.apply(id, Transition::Fail { error: exhausted_text(attempts) }, retention, now);
             } else {
@@ -114,7 +120,13 @@ impl Tables {
         Ok(settle.into_iter().map(|end| self.settle_lease(queue, &end, retention, now)).collect())
     }
 
-    fn settle_lease(&mut self, queue: &str, end: &LeaseEnd, retention: &Retention, now: Timestamp) -> LeaseEnded {
+    fn settle_lease(
+        &mut self,
+        queue: &str,
+        end: &LeaseEnd,
+        retention: &Retention,
+        now: Timestamp,
+    ) -> LeaseEnded {
         let Some(record) = self.rows.get(&end.id).map(|row| &row.record) else { return LeaseEnded::Lost };
         let holds = record.state == TaskState::Scheduled
             && record.queue == queue
@@ -138,7 +150,13 @@ impl Tables {
         }
     }
 
-    pub(super) fn forget(&mut self, queue: &str, name: &str, retention: &Retention, now: Timestamp) -> Forgotten {
+    pub(super) fn forget(
+        &mut self,
+        queue: &str,
+        name: &str,
+        retention: &Retention,
+        now: Timestamp,
+    ) -> Forgotten {
         let id = match self.names.get(&(queue.to_owned(), name.to_owned())) {
             Some(taken) => match taken.until {
                 None => taken.holder,
@@ -175,8 +193,9 @@ impl Tables {
     pub(super) fn purge(&mut self, queue: &str, batch: usize, retention: &Retention, now: Timestamp) -> u64 {
         let pending = self.rows.values().map(|row| &row.record);
         let pending = pending.filter(|record| record.queue == queue && !record.state.is_finished());
-        let (running, waiting): (Vec<_>, Vec<_>) =
-            pending.map(|record| (record.id, record.state)).partition(|(_, state)| *state == TaskState::Running);
+        let (running, waiting): (Vec<_>, Vec<_>) = pending
+            .map(|record| (record.id, record.state))
+            .partition(|(_, state)| *state == TaskState::Running);
         self.cancels.extend(running.into_iter().map(|(id, _)| id));
         let waiting: Vec<_> = waiting.into_iter().take(batch).collect();
         for (id, _) in &waiting {

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
+use super::queues::Queue;
 use crate::id::TaskId;
 use crate::outcome::{Hold, Transition};
 use crate::store::share::take_fairly;
-use super::queues::Queue;
 use crate::store::{
-    Action, Claim, Fence, Pushed, Queues, Retention, Settled, Settlement, TaskRecord, UpkeepRules, WorkerId, WorkerRecord,
-    crash_text,
+    Action, Claim, Fence, Pushed, Queues, Retention, Settled, Settlement, TaskRecord, UpkeepRules, WorkerId,
+    WorkerRecord, crash_text,
 };
 use crate::task::{Task, TaskState};
 use crate::time::Timestamp;
@@ -164,7 +164,13 @@ impl Tables {
         Settled::Applied
     }
 
-    pub(super) fn apply(&mut self, id: TaskId, transition: Transition, retention: &Retention, now: Timestamp) {
+    pub(super) fn apply(
+        &mut self,
+        id: TaskId,
+        transition: Transition,
+        retention: &Retention,
+        now: Timestamp,
+    ) {
         self.leave(id);
         let (keep, least) = (retention.keep(&transition), retention.bury_at_least(&transition));
         let Some(row) = self.rows.get_mut(&id) else { return };
@@ -220,7 +226,8 @@ impl Tables {
     pub(super) fn bury_name(&mut self, id: TaskId, least: Duration, retention: &Retention, now: Timestamp) {
         let Some(record) = self.rows.get(&id).map(|row| &row.record) else { return };
         if let Some(name) = &record.name {
-            let tombstone = self.queues.get(&record.queue).map_or(retention.tombstone, |queue| queue.config.tombstone);
+            let tombstone =
+                self.queues.get(&record.queue).map_or(retention.tombstone, |queue| queue.config.tombstone);
             let key = (record.queue.clone(), name.clone());
             if let Some(name) = self.names.get_mut(&key).filter(|name| name.holder == id) {
                 name.until = Some(now.after(tombstone.max(least)));

@@ -4,7 +4,8 @@ use super::PostgresStore;
 use crate::error::{Error, Kind, Result};
 use crate::queues::{Change, QueueConfig};
 use crate::store::{
-    Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, Pending, QueueBook, QueueDesk, QueueEdit, QueueStats, TaskRecord,
+    Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, Pending, QueueBook, QueueDesk, QueueEdit, QueueStats,
+    TaskRecord,
 };
 
 fn not_yet<'a, T: Send + 'a>() -> Pending<'a, T> {

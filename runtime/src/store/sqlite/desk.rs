@@ -4,7 +4,8 @@ use super::writer::Class;
 use super::{SqliteStore, figures};
 use crate::queues::{Change, QueueConfig};
 use crate::store::{
-    Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, Pending, QueueBook, QueueDesk, QueueEdit, QueueStats, TaskRecord,
+    Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, Pending, QueueBook, QueueDesk, QueueEdit, QueueStats,
+    TaskRecord,
 };
 
 impl QueueBook for SqliteStore {

@@ -35,7 +35,11 @@ pub(super) fn queue_configs(connection: &Connection) -> Result<Vec<QueueConfig>>
     unpack(read())
 }
 
-pub(super) fn queue_stats(connection: &Connection, queues: &[String], now: Timestamp) -> Result<Vec<QueueStats>> {
+pub(super) fn queue_stats(
+    connection: &Connection,
+    queues: &[String],
+    now: Timestamp,
+) -> Result<Vec<QueueStats>> {
     let configs = queue_configs(connection)?;
     let stats = |queue: &String| {
         let config = configs.iter().find(|config| config.name == *queue);
@@ -57,12 +61,12 @@ fn read_stats(
         .optional()?;
     let Some(number) = number else { return Ok(QueueStats { enforced_rate, ..QueueStats::default() }) };
     let is_pull = config.is_some_and(|config| config.mode == Mode::Pull);
-    let (tasks, eta, busy): (i64, Option<i64>, i64) = connection
-        .prepare_cached(STATS)?
-        .query_row(params![number, is_pull, now.as_micros()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let (tasks, eta, busy): (i64, Option<i64>, i64) =
+        connection.prepare_cached(STATS)?.query_row(params![number, is_pull, now.as_micros()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
     let since = now.before(MINUTE).as_micros();
-    let executed: i64 =
-        connection.prepare_cached(EXECUTED)?.query_row([number, since], |row| row.get(0))?;
+    let executed: i64 = connection.prepare_cached(EXECUTED)?.query_row([number, since], |row| row.get(0))?;
     Ok(QueueStats {
         tasks: tasks.unsigned_abs(),
         oldest_eta: eta.map(Timestamp::from_micros),

@@ -21,13 +21,16 @@ const LIMITS: &str =
 
 const KEEP: &str = "UPDATE delay_limit SET tokens = ?2, at = ?3, running = ?4 WHERE queue = ?1";
 
-pub(super) const CONFIGS: &str = "SELECT config FROM delay_limit JOIN delay_queue ON number = queue ORDER BY name";
+pub(super) const CONFIGS: &str =
+    "SELECT config FROM delay_limit JOIN delay_queue ON number = queue ORDER BY name";
 
-const CONFIGURE: &str = "INSERT OR REPLACE INTO delay_limit(queue, gate, rate, bucket_size, concurrent, tombstone,
+const CONFIGURE: &str =
+    "INSERT OR REPLACE INTO delay_limit(queue, gate, rate, bucket_size, concurrent, tombstone,
     retry, tokens, at, running, config) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 /// Small tables: of what runs, not of all tasks.
-const RUNNING: &str = "SELECT task.queue, count(*) FROM delay_run AS run JOIN delay_task AS task ON task.seq = run.seq
+const RUNNING: &str =
+    "SELECT task.queue, count(*) FROM delay_run AS run JOIN delay_task AS task ON task.seq = run.seq
     WHERE run.worker IS NOT NULL GROUP BY task.queue";
 
 /// A length of time as the tables keep it.
@@ -75,12 +78,17 @@ impl Limits {
 
 impl Session {
     pub(super) fn limits(&self) -> Result<Limits> {
-        let limits = self.statement(LIMITS)?.query_map([], read_limited).and_then(Iterator::collect).map(Limits);
+        let limits =
+            self.statement(LIMITS)?.query_map([], read_limited).and_then(Iterator::collect).map(Limits);
         limits.map_err(|error| fault("look at the limits of queues", error))
     }
 
     /// When more can be claimed of these queues that the limits keep back.
-    pub(super) fn wait_for_limits(&self, limits: &Limits, queues: &[(i64, String)]) -> Result<Option<Duration>> {
+    pub(super) fn wait_for_limits(
+        &self,
+        limits: &Limits,
+        queues: &[(i64, String)],
+    ) -> Result<Option<Duration>> {
         let mut waits = Vec::new();
         for (number, _) in queues {
             if let Some(wait) = limits.of(*number).and_then(|limited| limited.limit.wait(self.now)) {
@@ -147,7 +155,8 @@ impl Session {
 
     fn keep_config(&mut self, number: i64, config: &QueueConfig) -> Result<()> {
         let limits = self.limits()?;
-        let before = limits.of(number).and_then(|Limited { limit, .. }| limit.terms.throttle.zip(Some(limit.bucket)));
+        let before =
+            limits.of(number).and_then(|Limited { limit, .. }| limit.terms.throttle.zip(Some(limit.bucket)));
         let terms = Terms::of(config);
         let bucket = terms.bucket(before, self.now);
         let (packed, retry) = (pack(config)?, config.retry.as_ref().map(pack).transpose()?);
@@ -171,7 +180,8 @@ impl Session {
 }
 
 fn pack<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
-    codec::to_vec(value).map_err(|error| Error::with_source(Kind::Encode, "cannot pack a queue's configuration", error))
+    codec::to_vec(value)
+        .map_err(|error| Error::with_source(Kind::Encode, "cannot pack a queue's configuration", error))
 }
 
 pub(super) fn unpack(packed: rusqlite::Result<Vec<Vec<u8>>>) -> Result<Vec<QueueConfig>> {

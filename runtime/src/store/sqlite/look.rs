@@ -8,8 +8,8 @@ use super::fault::fault;
 use super::readers::Readers;
 use super::{SqliteOptions, figures, inspect, open, schema};
 use crate::error::{Error, Kind, Result};
-use crate::store::migration::Migration;
 use crate::queues::QueueConfig;
+use crate::store::migration::Migration;
 use crate::store::{Count, Filter, Inspect, Pending, QueueBook, QueueStats, TaskRecord, WorkerRecord};
 use crate::task::TaskId;
 

@@ -37,7 +37,8 @@ const DUE: &str = "SELECT ready.eta, coalesce(task.name, UUID) AS place, ready.s
     WHERE ready.queue = ?1 AND ready.priority = ?2 AND (?3 = 0 OR tag IS ?4)
     ORDER BY ready.eta, place LIMIT ?5";
 
-const HAND_OUT: &str = "INSERT INTO delay_run(seq, epoch, attempt, first_claim, eta) VALUES (?1, 1, 1, ?2, ?3)
+const HAND_OUT: &str =
+    "INSERT INTO delay_run(seq, epoch, attempt, first_claim, eta) VALUES (?1, 1, 1, ?2, ?3)
     ON CONFLICT(seq) DO UPDATE SET epoch = epoch + 1, attempt = attempt + 1, eta = excluded.eta,
     first_claim = coalesce(first_claim, excluded.first_claim)";
 
@@ -143,7 +144,8 @@ impl Session {
         self.leave(row, TaskState::Ready)?;
         self.write(HAND_OUT, params![row, self.now.as_micros(), until])?;
         self.schedule(row, until)?;
-        let record = self.statement(&format!("{} WHERE task.seq = ?1", *RECORD))?.query_row([row], read_record);
+        let record =
+            self.statement(&format!("{} WHERE task.seq = ?1", *RECORD))?.query_row([row], read_record);
         record.map_err(|error| fault("lease a task", error))
     }
 
@@ -174,7 +176,11 @@ impl Session {
                 let until = self.now.after(length);
                 self.leave(row, TaskState::Scheduled)?;
                 self.write("UPDATE delay_run SET eta = ?2 WHERE seq = ?1", [row, until.as_micros()])?;
-                if length.is_zero() { self.make_ready(row)? } else { self.schedule(row, until.as_micros())? }
+                if length.is_zero() {
+                    self.make_ready(row)?
+                } else {
+                    self.schedule(row, until.as_micros())?
+                }
                 self.after.wake = true;
                 Ok(LeaseEnded::Until(until))
             }
@@ -214,8 +220,11 @@ impl Session {
 
     /// Whether this is what the task goes by, in this queue: a task with a name does not go by its id.
     fn goes_by(&self, row: i64, number: i64, name: &str) -> Result<bool> {
-        let sql = format!("SELECT 1 FROM delay_task WHERE seq = ?1 AND queue = ?2 AND coalesce(name, {UUID}) = ?3");
-        self.statement(&sql)?.exists(params![row, number, name]).map_err(|error| fault("look at a task", error))
+        let sql =
+            format!("SELECT 1 FROM delay_task WHERE seq = ?1 AND queue = ?2 AND coalesce(name, {UUID}) = ?3");
+        self.statement(&sql)?
+            .exists(params![row, number, name])
+            .map_err(|error| fault("look at a task", error))
     }
 
     pub(super) fn purge(&mut self, queue: &str, batch: usize) -> Result<u64> {
@@ -235,7 +244,9 @@ impl Session {
             .and_then(Iterator::collect)
             .map_err(|error| fault("look for tasks to remove", error))?;
         for row in &waiting {
-            let id = self.statement("SELECT id FROM delay_task WHERE seq = ?1")?.query_row([row], |row| row.get(0));
+            let id = self
+                .statement("SELECT id FROM delay_task WHERE seq = ?1")?
+                .query_row([row], |row| row.get(0));
             let id = TaskId::from_bytes(id.map_err(|error| fault("look at a task", error))?);
             let Some((row, state, _)) = self.look_up(id)? else { continue };
             self.bury_name(id, row, Duration::ZERO)?;
