@@ -75,6 +75,9 @@ impl Draft {
 
     /// Whether the queue is there, and of the mode that the content needs.
     pub(crate) fn fits(&self, configs: &[QueueConfig]) -> Result<()> {
+        if let Some(mistake) = &self.mistake {
+            return Err(mistake.clone());
+        }
         let queue = self.queue();
         let config = configs.iter().find(|config| config.name == queue);
         if config.is_none() && queue != DEFAULT_QUEUE {
