@@ -156,7 +156,10 @@ pub(crate) async fn every_typed_error_of_adding_has_its_predicate(shop: Shop) ->
     let large = vec![0; Limits::default().payload + 1];
     assert!(refused(post("/a", large)).await.is_payload_too_large(), "TaskTooLarge");
     assert!(refused(post("/a", "").name("a/b")).await.is_invalid_name(), "InvalidTaskName");
-    assert!(shop.client.taskqueue("under_score").is_err_and(|error| error.is_invalid_queue()), "InvalidQueueName");
+    assert!(
+        shop.client.taskqueue("under_score").is_err_and(|error| error.is_invalid_queue()),
+        "InvalidQueueName"
+    );
     assert!(refused(post("/a", "").delay("1s").delay("2s")).await.is_invalid_eta(), "InvalidEta");
     assert!(refused(post("/a", "").tag("t".repeat(501))).await.is_invalid_tag(), "InvalidTag");
     assert!(refused(pull("a")).await.is_invalid_queue_mode(), "InvalidQueueMode");

@@ -66,7 +66,9 @@ pub(crate) async fn queue_stats_count_what_the_original_counted(shop: Shop) -> R
     let queue = shop.queue("mail")?;
     assert_eq!(queue.stats().await?.oldest_eta, None);
     let oldest = shop.f.now();
-    queue.add_multi([post("/a", ""), post("/b", "").priority(1), post("/c", "").priority(2).delay("5m")]).await?;
+    queue
+        .add_multi([post("/a", ""), post("/b", "").priority(1), post("/c", "").priority(2).delay("5m")])
+        .await?;
     let hand = Hand::enlist(shop.f.store()).await?;
     hand.finish_one().await?;
     hand.claim_one().await?;

@@ -14,7 +14,9 @@ fn names(leased: &[Leased]) -> Vec<String> {
     leased.iter().map(Leased::name).collect()
 }
 
-pub(crate) async fn lease_hands_out_the_earliest_by_eta_and_name_and_counts_a_retry(shop: Shop) -> Result<()> {
+pub(crate) async fn lease_hands_out_the_earliest_by_eta_and_name_and_counts_a_retry(
+    shop: Shop,
+) -> Result<()> {
     let queue = shop.queue("frames")?;
     queue.add_multi([pull("1").name("b"), pull("2").name("a"), pull("3").name("0").delay("1s")]).await?;
     shop.f.advance(Duration::from_secs(2));
@@ -42,7 +44,9 @@ pub(crate) async fn lease_hands_out_no_exhausted_task(shop: Shop) -> Result<()> 
 pub(crate) async fn lease_takes_1_to_1000_tasks_for_up_to_7_days(shop: Shop) -> Result<()> {
     let queue = shop.queue("frames")?;
     queue.add_multi((0..1001).map(|n| pull(n.to_string()))).await?;
-    for (most, length) in [(0, MINUTE), (1001, MINUTE), (1, 7 * 24 * 60 * MINUTE + MINUTE), (1, Duration::ZERO)] {
+    for (most, length) in
+        [(0, MINUTE), (1001, MINUTE), (1, 7 * 24 * 60 * MINUTE + MINUTE), (1, Duration::ZERO)]
+    {
         let error = queue.lease(most, length).await.expect_err("refused");
         assert!(error.is_invalid_option(), "{most} {length:?}: {error}");
     }

@@ -11,13 +11,27 @@ async fn named(_ctx: &Context) {}
 /// What tries to be more than a name: paths, ends of strings, quotes, and ten kilobytes.
 fn bad() -> Vec<String> {
     let kilobytes = "x".repeat(10 << 10);
-    let bad = ["", "../", "../../etc/passwd", "a/b", "nul\0", "\0", "'", "\"", "'; DROP TABLE delay_task; --", "`", "a b", "a\n"];
+    let bad = [
+        "",
+        "../",
+        "../../etc/passwd",
+        "a/b",
+        "nul\0",
+        "\0",
+        "'",
+        "\"",
+        "'; DROP TABLE delay_task; --",
+        "`",
+        "a b",
+        "a\n",
+    ];
     bad.iter().map(|name| (*name).to_owned()).chain([kilobytes]).collect()
 }
 
 pub(crate) async fn bad_task_names_are_refused_with_a_short_message(shop: Shop) -> Result<()> {
     for name in bad() {
-        let tasks = [Named::task().name(&*name), post("/a", "").name(&*name), pull("").queue("frames").name(&*name)];
+        let tasks =
+            [Named::task().name(&*name), post("/a", "").name(&*name), pull("").queue("frames").name(&*name)];
         for task in tasks {
             let error = task.add(&shop.client).await.expect_err("refused");
             assert!(error.is_invalid_name() && error.to_string().len() < 600, "{name:?}: {error}");
@@ -54,7 +68,13 @@ pub(crate) async fn a_tag_may_be_any_text_of_500_bytes(shop: Shop) -> Result<()>
 pub(crate) async fn names_are_of_500_characters_and_queues_of_100_at_most(shop: Shop) -> Result<()> {
     let queue = shop.queue("mail")?;
     queue.add(post("/a", "").name("A-z_0".repeat(100))).await?;
-    assert!(queue.add(post("/a", "").name("A-z_0".repeat(100) + "x")).await.expect_err("refused").is_invalid_name());
+    assert!(
+        queue
+            .add(post("/a", "").name("A-z_0".repeat(100) + "x"))
+            .await
+            .expect_err("refused")
+            .is_invalid_name()
+    );
     let client: &Client = &shop.client;
     assert!(client.taskqueue("A-z-0".repeat(20)).is_ok());
     assert!(client.taskqueue("A-z-0".repeat(20) + "x").is_err_and(|error| error.is_invalid_queue()));

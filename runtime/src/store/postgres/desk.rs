@@ -3,7 +3,8 @@
 use super::PostgresStore;
 use crate::queues::{Change, QueueConfig};
 use crate::store::{
-    Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, Pending, QueueBook, QueueDesk, QueueEdit, QueueStats, TaskRecord,
+    Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, Pending, QueueBook, QueueDesk, QueueEdit, QueueStats,
+    TaskRecord,
 };
 
 impl QueueBook for PostgresStore {
