@@ -15,6 +15,7 @@ use crate::handler::{Attempt, Kind, Returned};
 use crate::outcome::{Hold, Outcome, Transition};
 use crate::panics;
 use crate::registry::Registry;
+use crate::request::Request;
 use crate::retry::Retry;
 #[cfg(feature = "cron")]
 use crate::schedule::Schedules;
@@ -53,6 +54,11 @@ impl Executor {
     /// Finds the function and decodes the arguments; what cannot run is to be held, with the reason.
     pub(crate) fn resolve(&self, claim: Claim) -> Result<Job, Transition> {
         let hold = |hold, error: String| Err(Transition::Hold { hold, error });
+        if Request::is_payload(&claim.payload) {
+            let text = "the task is an HTTP request, which no worker sends: give its queue a `target`, and run a \
+                        dispatcher for it";
+            return hold(Hold::UnknownFunction, text.to_owned());
+        }
         let invocation = match Invocation::parse(&claim.payload) {
             Ok(invocation) => invocation,
             Err(error) => {
@@ -91,7 +97,7 @@ impl Executor {
             Err(error) => return hold(Hold::Undecodable, format!("{}: {error}", registration.function)),
         };
         let policy = Policy {
-            retry: options.retry.or(registration.options.retry).unwrap_or(self.retry),
+            retry: options.retry.or(claim.retry).or(registration.options.retry).unwrap_or(self.retry),
             keep_result: registration.options.keep_result,
         };
         let (fence, number, age, crashes) = (claim.fence, claim.attempt, claim.age, claim.crashes);

@@ -40,6 +40,7 @@ mod outcome;
 mod state;
 mod task;
 mod codec;
+mod request;
 pub mod queues;
 
 // Floor 1: ports.
@@ -74,6 +75,7 @@ mod maintenance;
 mod ticker;
 mod worker;
 mod stats;
+pub mod taskqueue;
 #[cfg(feature = "http")]
 pub mod http;
 

@@ -20,16 +20,21 @@ use crate::task::{Task, TaskId};
 use crate::time::Timestamp;
 
 mod address;
+mod answer;
 mod base;
 mod cancel;
 mod claims;
+mod configs;
 mod connect;
+mod desk;
 #[cfg(feature = "cli")]
 mod doctor;
 mod fault;
+mod figures;
 mod fresh;
 mod gather;
 mod inspect;
+mod limits;
 #[cfg(feature = "cli")]
 mod look;
 mod lost;
@@ -39,6 +44,7 @@ mod open;
 mod partitions;
 mod passfile;
 mod pool;
+mod pull;
 mod push;
 mod refusal;
 mod schema;

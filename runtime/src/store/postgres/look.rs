@@ -6,9 +6,10 @@ use super::base::Base;
 use super::doctor::Doctor;
 use super::{PostgresOptions, open, schema};
 use crate::error::Result;
+use crate::queues::QueueConfig;
 use crate::store::finding::{Bounds, Finding};
 use crate::store::migration::Migration;
-use crate::store::{Count, Filter, Inspect, Pending, TaskRecord, WorkerRecord};
+use crate::store::{Count, Filter, Inspect, Pending, QueueBook, QueueStats, TaskRecord, WorkerRecord};
 use crate::task::TaskId;
 
 /// A store that is only read: the server itself refuses its sessions every write.
@@ -46,6 +47,16 @@ impl Inspect for PostgresLook {
     }
 }
 
+impl QueueBook for PostgresLook {
+    fn queue_configs(&self) -> Pending<'_, Vec<QueueConfig>> {
+        Box::pin(self.0.queue_configs())
+    }
+
+    fn queue_stats(&self, queues: Vec<String>) -> Pending<'_, Vec<QueueStats>> {
+        Box::pin(async move { self.0.queue_stats(&queues).await })
+    }
+}
+
 /// What opening the store for work would do to its tables.
 pub(crate) async fn migration(options: &PostgresOptions) -> Result<Migration> {
     let base = open::connect(options, open::Access::Read)?;
@@ -72,7 +83,9 @@ pub(crate) async fn examine(options: &PostgresOptions, bounds: Bounds) -> Result
 pub(crate) async fn clear(options: &PostgresOptions) -> Result<()> {
     let base = open::connect(options, open::Access::Write)?;
     let session = base.session().await?;
-    let text = base.dialect.write("TRUNCATE @.task, @.claim, @.history, @.name, @.cancel, @.queue, @.worker");
+    let text = base
+        .dialect
+        .write("TRUNCATE @.task, @.claim, @.history, @.name, @.cancel, @.queue, @.queue_limit, @.worker");
     session.batch("empty the store", &text).await
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Shape {
     /// What ends is found by its place.
     by_place: bool,
     named: bool,
-    claims: Claims,
+    from: From,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,29 +26,27 @@ enum Ends {
     Varied,
 }
 
+/// Where claims are from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Claims {
-    None,
-    /// From the queues that are named.
+pub(super) enum From {
+    Nowhere,
+    /// From the queues that are named, but those that are configured.
     Only,
-    /// From these and all others.
+    /// From these and all others, but those that are configured.
     All,
+    /// From those that are named, whose limits have let so many go.
+    Granted,
 }
 
 impl Shape {
-    pub(super) fn of(finish: &Finish<'_>, claims: bool, from_all: bool) -> Self {
+    pub(super) fn of(finish: &Finish<'_>, from: From) -> Self {
         let ends = match (finish.ids.is_empty(), finish.varied) {
             (true, _) => Ends::None,
             (_, false) => Ends::Plain,
             (_, true) => Ends::Varied,
         };
-        let claims = match (claims, from_all) {
-            (false, _) => Claims::None,
-            (_, false) => Claims::Only,
-            (_, true) => Claims::All,
-        };
         let any = ends != Ends::None;
-        Self { ends, by_place: any && finish.tids.is_some(), named: any && finish.named, claims }
+        Self { ends, by_place: any && finish.tids.is_some(), named: any && finish.named, from }
     }
 }
 
@@ -122,16 +120,19 @@ const KEEP_PLAIN: &str = ", kept AS (
             epoch, attempt, crashes, 4, priority, queue, name, tag, options, payload, error
         FROM gone WHERE $10 > 0)";
 
-/// Walks the names by their key, in its order: two statements cannot wait for each other.
+/// For the tombstone time of the queue, or else the store's. Walks the names by their key, in its order: two statements
+/// cannot wait for each other.
 pub(super) const BURY: &str = ", buried AS (
-        UPDATE @.name n SET until = now + least(greatest($11, kept), 9223372036854775807 - now)
+        UPDATE @.name n SET until = now + least(9223372036854775807 - now, greatest(kept,
+            coalesce((SELECT tombstone FROM @.queue_limit l WHERE l.queue = n.queue), $11)))
         FROM (SELECT n.queue, n.name, CASE WHEN gone.result IS NULL THEN 0 ELSE gone.keep END AS kept
             FROM gone JOIN @.name n ON n.queue = gone.queue AND n.name = gone.name
             WHERE n.id = gone.id ORDER BY n.queue, n.name FOR UPDATE OF n) g, clock
         WHERE n.queue = g.queue AND n.name = g.name)";
 
 const BURY_PLAIN: &str = ", buried AS (
-        UPDATE @.name n SET until = now + least($11, 9223372036854775807 - now)
+        UPDATE @.name n SET until = now + least(9223372036854775807 - now,
+            coalesce((SELECT tombstone FROM @.queue_limit l WHERE l.queue = n.queue), $11))
         FROM (SELECT n.queue, n.name FROM gone JOIN @.name n ON n.queue = gone.queue AND n.name = gone.name
             WHERE n.id = gone.id ORDER BY n.queue, n.name FOR UPDATE OF n) g, clock
         WHERE n.queue = g.queue AND n.name = g.name)";
@@ -142,12 +143,17 @@ const QUEUES: &str = ", queues AS MATERIALIZED (
 
 const OTHER_QUEUES: &str = " UNION ALL SELECT DISTINCT name, 1, 1 FROM @.queue WHERE name <> ALL ($14)";
 
+/// What is configured is claimed from by statements of its own (see limits.rs).
+const UNCONFIGURED: &str = ") q WHERE NOT EXISTS (SELECT FROM @.queue_limit l WHERE l.queue = q.queue)";
+
+const GRANTED: &str = ") q";
+
 /// Most urgent first from the marks on, and what came back from its start; `share` from each queue at most. Walks
 /// `task_ready` and `task_back`. What is to be cancelled is passed by. The order of nested loops is the order of queues
 /// and ranges, and they end where the limit does. `@key` is what a locked row is found by again.
 ///
 /// The update writes no indexed value, but for what came back: a new version of the row on the same page is all of it.
-const CLAIM: &str = ") q),
+const CLAIM: &str = "),
     share AS MATERIALIZED (SELECT ceil($12::float8 / greatest(1, count(*)))::int8 AS most FROM queues),
     picked AS MATERIALIZED (
         SELECT c.key FROM (SELECT * FROM queues ORDER BY nr) q CROSS JOIN LATERAL (
@@ -171,7 +177,7 @@ const CLAIM: &str = ") q),
         RETURNING id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload, @tid AS tid),
     noted AS (INSERT INTO @.claim(worker, turn, tasks) SELECT $2, $20, array_agg(id) FROM claimed HAVING count(*) > 0)
     SELECT id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload, tid,
-        NULL::uuid[], NULL::uuid[], NULL::uuid[] FROM claimed
+        NULL::uuid[], NULL::uuid[], NULL::uuid[], NULL::text[], NULL::bool FROM claimed
     UNION ALL";
 
 /// The last row: all that is not a claim, in the columns of one.
@@ -180,18 +186,20 @@ const HEADER_REST: &str = ", (SELECT era FROM @.worker WHERE id = $2), NULL::tex
         (SELECT min(eta) FROM @.task WHERE place = 1 AND eta >= $21), NULL::bytea, NULL::bytea, NULL, ";
 
 /// What is to be cancelled: what this worker runs, and what does not run. Asked per request, of which there are nearly
-/// never any: as a join, the planner may begin with the tasks.
+/// never any: as a join, the planner may begin with the tasks. And which queues are configured, and whether claims may ask
+/// the limits of any.
 const FOOTER: &str = ",
         (SELECT array_agg(c.id) FROM @.cancel c
             WHERE (SELECT t.worker FROM @.task t WHERE t.id = c.id) = $2),
         (SELECT array_agg(c.id) FROM @.cancel c
-            WHERE (SELECT t.worker FROM @.task t WHERE t.id = c.id) IS NULL)";
+            WHERE (SELECT t.worker FROM @.task t WHERE t.id = c.id) IS NULL),
+        (SELECT array_agg(queue) FROM @.queue_limit), EXISTS (SELECT FROM @.queue_limit WHERE gate < 2)";
 
 /// The statement of a shape.
 pub(super) fn sql(shape: Shape) -> Sql {
-    static TEXTS: [OnceLock<String>; 36] = [const { OnceLock::new() }; 36];
+    static TEXTS: [OnceLock<String>; 48] = [const { OnceLock::new() }; 48];
     let index = shape.ends as usize * 2 + usize::from(shape.named);
-    let index = (index * 2 + usize::from(shape.by_place)) * 3 + shape.claims as usize;
+    let index = (index * 2 + usize::from(shape.by_place)) * 4 + shape.from as usize;
     let types = if shape.by_place { TYPES } else { &TYPES[..TYPES.len() - 1] };
     Sql { text: TEXTS[index].get_or_init(|| write(shape)), types }
 }
@@ -210,14 +218,15 @@ fn write(shape: Shape) -> String {
     if shape.named {
         text.push_str(bury);
     }
-    match shape.claims {
-        Claims::None => {}
-        Claims::Only => text.extend([QUEUES, CLAIM]),
-        Claims::All => text.extend([QUEUES, OTHER_QUEUES, CLAIM]),
+    match shape.from {
+        From::Nowhere => {}
+        From::Only => text.extend([QUEUES, UNCONFIGURED, CLAIM]),
+        From::All => text.extend([QUEUES, OTHER_QUEUES, UNCONFIGURED, CLAIM]),
+        From::Granted => text.extend([QUEUES, GRANTED, CLAIM]),
     }
     text.push_str(HEADER);
-    text.push_str(match shape.claims {
-        Claims::None => "0, 0",
+    text.push_str(match shape.from {
+        From::Nowhere => "0, 0",
         _ => "(SELECT most::int4 FROM share), (SELECT count(*)::int4 FROM picked)",
     });
     text.push_str(HEADER_REST);

@@ -7,17 +7,19 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::answer::{Header, read_claim};
 use super::base::Base;
 use super::claims;
+use super::limits;
 use super::marks::Ranges;
 use super::push::{micros, task_id};
 use super::settle::{Applied, BACK, Sorted};
 use super::sql::{Parameter, Session};
-use super::statement::{self, Shape};
-use super::tid::{self, Tid};
+use super::statement::{self, From, Shape};
+use super::tid;
 use super::upkeep::PROMOTE;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Claim, Fence, Queues, Settled, Settlement, Turn, Turned, WorkerId, stale_lease};
+use crate::store::{Claim, Queues, Settled, Settlement, Turn, Turned, WorkerId, stale_lease};
 use crate::task::TaskId;
 use crate::time::Timestamp;
 
@@ -28,31 +30,17 @@ const PROMOTED_PER_TURN: i64 = 10_000;
 const TRIES: usize = 5;
 
 /// What one claim is to bring.
-struct Wish<'a> {
-    worker: WorkerId,
-    era: i64,
-    token: i64,
-    want: usize,
+pub(super) struct Wish<'a> {
+    pub(super) worker: WorkerId,
+    pub(super) era: i64,
+    pub(super) token: i64,
+    pub(super) want: usize,
     /// These, or all there are.
-    queues: Option<&'a [String]>,
+    pub(super) queues: Option<&'a [String]>,
+    /// Whether limits have granted this; else configured queues are left out.
+    pub(super) granted: bool,
     /// Turns of which nothing is left.
-    over: &'a [i64],
-}
-
-/// What a turn's statement says beside the claims.
-struct Header {
-    now: i64,
-    is_known: bool,
-    era: Option<i64>,
-    next: Option<i64>,
-    /// The most that each queue was asked for.
-    share: usize,
-    /// How many rows were chosen: more than were claimed if somebody else was faster.
-    picked: usize,
-    finished: Option<HashSet<TaskId>>,
-    cancels: Vec<TaskId>,
-    /// Asked to be cancelled, and not running (any more).
-    to_cancel: Vec<Uuid>,
+    pub(super) over: &'a [i64],
 }
 
 impl Base {
@@ -82,7 +70,9 @@ impl Base {
             Queues::All => None,
             Queues::Only(queues) => Some(&queues[..]),
         };
-        let wish = Wish { worker: turn.worker, era, token, want: turn.want, queues, over };
+        // Where there are queues with limits, something is left for them.
+        let want = if self.hints.any() { turn.want.div_ceil(2) } else { turn.want };
+        let wish = Wish { worker: turn.worker, era, token, want, queues, granted: false, over };
         self.prepare(&session, &wish, &sorted).await?;
         let exchanged = async {
             let (header, claims, mut applied, came_back) = self.exchange(&session, &wish, &sorted).await?;
@@ -116,6 +106,7 @@ impl Base {
             turn.settle.iter().zip(&settled).filter_map(written)
         };
         self.claims.settled(turn.worker, done().map(|fence| (fence.row >> tid::BITS) as claims::Slot));
+        let back = limits::ended(done());
         let done: HashSet<TaskId> = done().map(|fence| fence.id).collect();
         let ended: Vec<TaskId> = turn
             .settle
@@ -133,6 +124,9 @@ impl Base {
             header.next.map(|eta| Timestamp::from_micros(eta).since(Timestamp::from_micros(header.now)));
         let cancels = header.cancels.iter().filter(|id| !done.contains(id)).copied().collect();
         let more = self.walked(&wish, &header, &claims);
+        let wish = Wish { want: turn.want, ..wish };
+        let wait = self.ask_limits(&session, &wish, header.limits, back, &mut claims).await;
+        let next = next.into_iter().chain(wait).min();
         if !more.is_empty() && claims.len() < turn.want {
             self.claim_more(&session, &wish, more, &mut claims).await;
         }
@@ -181,8 +175,12 @@ impl Base {
             (promoted, Ok(answer))
         };
         let (header, claims) = answer?;
-        if (promoted?.len() as i64) < PROMOTED_PER_TURN && wish.want > 0 {
+        let promoted = promoted?.len() as i64;
+        if promoted < PROMOTED_PER_TURN && wish.want > 0 {
             self.marks().promoted(header.now);
+        }
+        if promoted > 0 {
+            self.hints.stir();
         }
         applied.finished.clone_from(&header.finished);
         Ok((header, claims, applied, came_back))
@@ -207,7 +205,7 @@ impl Base {
         Ok(())
     }
 
-    async fn claim(
+    pub(super) async fn claim(
         &self,
         session: &Session,
         wish: &Wish<'_>,
@@ -230,7 +228,7 @@ impl Base {
     pub(super) async fn explain_claim(&self, worker: WorkerId, want: usize) -> Result<String> {
         let session = self.session().await?;
         let era = self.lost.era(worker);
-        let wish = Wish { worker, era, token: 0, want, queues: None, over: &[] };
+        let wish = Wish { worker, era, token: 0, want, queues: None, granted: false, over: &[] };
         let nothing = Sorted::default();
         let sql = statement::sql(shape(&wish, &nothing));
         let text = self.dialect.write(&format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {}", sql.text));
@@ -246,7 +244,7 @@ impl Base {
     }
 
     /// Moves the marks; answers the queues that may have more.
-    fn walked(&self, wish: &Wish<'_>, header: &Header, claims: &[Claim]) -> Vec<String> {
+    pub(super) fn walked(&self, wish: &Wish<'_>, header: &Header, claims: &[Claim]) -> Vec<String> {
         if wish.want == 0 {
             return Vec::new();
         }
@@ -275,7 +273,8 @@ impl Base {
         }
         if claims.is_empty() && !raced {
             let all = marks.ranges(wish.queues).queues;
-            all.iter().for_each(|queue| marks.walked(queue, header.now, None));
+            let walked = |queue: &&String| wish.granted || !header.configured.contains(queue);
+            all.iter().filter(walked).for_each(|queue| marks.walked(queue, header.now, None));
         }
         more
     }
@@ -314,7 +313,7 @@ impl Base {
 
 impl Base {
     /// A turn has failed. Unless the server itself has refused it, nobody knows what it claimed.
-    fn lose(&self, worker: WorkerId, token: i64, error: &Error) {
+    pub(super) fn lose(&self, worker: WorkerId, token: i64, error: &Error) {
         if error.is_unavailable() {
             self.lost.lose(worker, token);
             self.marks().clear();
@@ -381,67 +380,18 @@ impl Values {
 }
 
 fn shape(wish: &Wish<'_>, sorted: &Sorted<'_>) -> Shape {
-    Shape::of(&sorted.finish, wish.want > 0, wish.queues.is_none())
+    let from = match (wish.want, wish.queues) {
+        (0, _) => From::Nowhere,
+        (_, None) => From::All,
+        (_, Some(_)) if wish.granted => From::Granted,
+        (_, Some(_)) => From::Only,
+    };
+    Shape::of(&sorted.finish, from)
 }
 
 /// A number for each turn that no other turn of any process has.
-fn next_token() -> i64 {
+pub(super) fn next_token() -> i64 {
     static NEXT: std::sync::LazyLock<AtomicI64> =
         std::sync::LazyLock::new(|| AtomicI64::new(Uuid::new_v4().as_u128() as i64));
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-impl Header {
-    fn read(row: &Row) -> Self {
-        let ids = |column: usize| row.get::<_, Option<Vec<Uuid>>>(column);
-        let usize_at = |column: usize| usize::try_from(row.get::<_, i32>(column)).unwrap_or_default();
-        Self {
-            now: row.get(1),
-            is_known: row.get::<_, Option<i64>>(4).is_some(),
-            era: row.get(4),
-            next: row.get(8),
-            share: usize_at(2),
-            picked: usize_at(3),
-            finished: ids(12).map(|ids| ids.into_iter().map(task_id).collect()),
-            cancels: ids(13).unwrap_or_default().into_iter().map(task_id).collect(),
-            to_cancel: ids(14).unwrap_or_default(),
-        }
-    }
-
-    fn nothing() -> Self {
-        Self {
-            now: i64::MIN,
-            is_known: false,
-            era: None,
-            next: None,
-            share: 0,
-            picked: 0,
-            finished: None,
-            cancels: Vec::new(),
-            to_cancel: Vec::new(),
-        }
-    }
-}
-
-fn read_claim(row: &Row, now: i64, slot: claims::Slot, by_place: bool) -> Claim {
-    let name: Option<String> = row.get(6);
-    let tid = if by_place { row.get::<_, Option<Tid>>(11).map_or(0, Tid::pack) } else { 0 };
-    let first = row.get::<_, Option<i64>>(4).unwrap_or(now);
-    Claim {
-        fence: Fence {
-            id: task_id(row.get(0)),
-            epoch: row.get(1),
-            named: name.is_some(),
-            row: i64::from(slot) << tid::BITS | tid,
-        },
-        attempt: row.get::<_, i32>(2).unsigned_abs(),
-        crashes: row.get::<_, i32>(3).unsigned_abs(),
-        age: Timestamp::from_micros(now).since(Timestamp::from_micros(first)),
-        queue: row.get(5),
-        name,
-        priority: row.get(7),
-        eta: Timestamp::from_micros(row.get(8)),
-        options: row.get(9),
-        payload: row.get(10),
-    }
 }

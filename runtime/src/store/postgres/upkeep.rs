@@ -71,10 +71,11 @@ const DEAD: Sql = Sql {
 /// Nobody knows how far a dead process got. A task counts a crash if it had certainly begun (`started`), or if it is
 /// the first time that a process dies under it; from then on its starts are noted before they happen.
 const TAKE_BACK: Sql = Sql {
-    text: "WITH claims AS (DELETE FROM @.claim WHERE worker = $1 RETURNING tasks)
+    text:
+        "WITH claims AS (DELETE FROM @.claim WHERE worker = $1 RETURNING tasks)
         UPDATE @.task SET place = 7, worker = NULL, attempt = greatest(0, attempt - 1),
         crashes = crashes + (started OR crashes = 0)::int, started = false
-        WHERE id = ANY (ARRAY(SELECT unnest(tasks) FROM claims)) AND worker = $1 RETURNING id, crashes",
+        WHERE id = ANY (ARRAY(SELECT unnest(tasks) FROM claims)) AND worker = $1 RETURNING id, crashes, queue",
     types: &[Type::INT8],
 };
 
@@ -178,6 +179,7 @@ impl Base {
         if is(3) {
             session.rows("remove names whose time is over", &PRUNE_NAMES, &[&self.now(), &batch]).await?;
         }
+        self.recount_limits(&session).await?;
         partitions::tend(self, &session, now).await;
         if upkept.promoted + upkept.rescued > 0 {
             self.woke();
@@ -210,6 +212,7 @@ impl Base {
                     let hold = Hold::Crashes as i16;
                     session.rows("hold tasks", &QUARANTINE, &[&hold, &poisonous, &errors]).await?;
                 }
+                self.free_places(session, taken.iter().map(|row| row.get(2)).collect()).await?;
                 let (tasks, held) = (taken.len(), poisonous.len());
                 tracing::warn!(worker = worker.0, tasks, held, "took a dead worker's tasks back");
                 sums = (sums.0 + tasks as u64, sums.1 + held as u64);
