@@ -15,8 +15,11 @@ mod place;
 pub mod postgres;
 mod process;
 mod recording;
+#[cfg(feature = "http")]
+pub mod served;
 mod stores;
 mod wait;
+pub mod web;
 
 pub use cutter::Cutter;
 pub use dice::Dice;
