@@ -175,7 +175,7 @@ impl<T> TaskBuilder<T> {
         let tag = tag.into();
         if tag.len() > 500 {
             let text = format!("the tag takes {} bytes, 500 are allowed", tag.len());
-            self.draft.mistake(Error::new(Kind::InvalidOption, text));
+            self.draft.mistake(Error::new(Kind::InvalidTag, text));
         }
         self.draft.task.tag = Some(tag);
         self

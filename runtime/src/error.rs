@@ -59,6 +59,10 @@ kinds! {
     InvalidQueue => is_invalid_queue,
     /// Both a delay and an eta were given, or a time that cannot be.
     InvalidEta => is_invalid_eta,
+    /// A tag is longer than 500 bytes.
+    InvalidTag => is_invalid_tag,
+    /// The path, the method or a header of an HTTP task is not one.
+    InvalidRequest => is_invalid_request,
     /// A text is not a duration such as `90s` or `1h 30m`.
     InvalidDuration => is_invalid_duration,
     /// A text is not a cron expression such as `0 3 * * *`, it never comes true, or a time zone is not known.
@@ -72,6 +76,16 @@ kinds! {
     AlreadyAdded => is_already_added,
     /// Two tasks of one batch have the same name.
     DuplicateName => is_duplicate_name,
+    /// No queue of this name is configured.
+    UnknownQueue => is_unknown_queue,
+    /// The queue is for pulling, and this is for pushing, or the other way round.
+    InvalidQueueMode => is_invalid_queue_mode,
+    /// The queue is paused: nothing is leased from it.
+    QueuePaused => is_queue_paused,
+    /// The task is done or deleted, and its name is still taken.
+    Tombstoned => is_tombstoned,
+    /// The lease on a task has run out; others may have leased it since.
+    LeaseExpired => is_lease_expired,
     /// An argument or a value cannot be written as MessagePack.
     Encode => is_encode,
     /// Bytes cannot be read as what they should be.

@@ -17,6 +17,7 @@ use crate::outcome::{Hold, Outcome, Transition};
 use crate::panics;
 use crate::posted::Posted;
 use crate::registry::{Registration, Registry};
+use crate::request::Request;
 use crate::retry::Retry;
 #[cfg(feature = "cron")]
 use crate::schedule::Schedules;
@@ -95,6 +96,11 @@ impl Executor {
         if let Some(courier) = &self.courier {
             return self.hand_over(courier, claim, options);
         }
+        if Request::is_payload(&claim.payload) {
+            let text = "the task is an HTTP request, which no worker sends: give its queue a `target`, and run a \
+                        dispatcher for it";
+            return hold(Hold::UnknownFunction, text.to_owned());
+        }
         let invocation = match Invocation::parse(&claim.payload) {
             Ok(invocation) => invocation,
             Err(error) => {
@@ -112,7 +118,7 @@ impl Executor {
         let began = Instant::now();
         let timeout = options.timeout.or(usual.timeout);
         let policy = Policy {
-            retry: options.retry.or(usual.retry).unwrap_or(self.retry),
+            retry: options.retry.or(claim.retry).or(usual.retry).unwrap_or(self.retry),
             keep_result: usual.keep_result,
         };
         let (fence, number, age, crashes) = (claim.fence, claim.attempt, claim.age, claim.crashes);
@@ -143,7 +149,7 @@ impl Executor {
     ) -> Result<Job, Transition> {
         let began = Instant::now();
         let timeout = options.timeout.unwrap_or(courier.timeout);
-        let policy = Policy { retry: options.retry.unwrap_or(self.retry), keep_result: None };
+        let policy = Policy { retry: options.retry.or(claim.retry).unwrap_or(self.retry), keep_result: None };
         let (fence, number, age, crashes) = (claim.fence, claim.attempt, claim.age, claim.crashes);
         // A delivery that is sent on is a task of this store like any other.
         options.posted = None;

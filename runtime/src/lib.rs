@@ -41,6 +41,7 @@ mod state;
 mod posted;
 mod task;
 mod codec;
+mod request;
 pub mod queues;
 
 // Floor 1: ports.
@@ -75,6 +76,7 @@ mod maintenance;
 mod ticker;
 mod worker;
 mod stats;
+pub mod taskqueue;
 #[cfg(feature = "http")]
 pub mod background;
 #[cfg(feature = "http")]

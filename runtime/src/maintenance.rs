@@ -136,7 +136,7 @@ fn is_for_a_worker(record: &TaskRecord) -> bool {
 fn runs(record: TaskRecord, executor: &Executor) -> Option<TaskId> {
     let id = record.id;
     let claim = Claim {
-        fence: Fence { id, epoch: record.epoch, named: record.name.is_some(), row: 0 },
+        fence: Fence { id, epoch: record.epoch, named: record.name.is_some(), row: 0, limit: 0 },
         attempt: record.attempt,
         crashes: record.crashes,
         age: Duration::ZERO,
@@ -144,6 +144,7 @@ fn runs(record: TaskRecord, executor: &Executor) -> Option<TaskId> {
         name: record.name,
         priority: record.priority,
         eta: record.eta,
+        retry: None,
         options: record.options,
         payload: record.payload,
     };

@@ -3,6 +3,9 @@
 //! Owns the words of a queue's configuration with App Engine's defaults, the arithmetic of its rate, and the
 //! differences between configurations; `queues/file` (feature `queues`) reads them from files. It never keeps a
 //! configuration and never dispatches: stores do the one, workers the other.
+//!
+//! A program carries its queues with it (`Runtime::builder(…).queue_file("delay.toml")`), or an operator applies them:
+//! `delay queues apply queue.yaml`. Either way they are kept in the store and hold for everybody who works on it.
 
 mod bucket;
 mod change;
@@ -17,7 +20,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::bucket::{Throttle, TokenBucket};
-pub use self::change::{Change, Difference, changes};
+pub use self::change::{Change, Difference, Resume, changes};
+pub(crate) use self::change::{pause, plan, resume};
 pub use self::rate::{Per, Rate};
 
 use crate::error::{Error, Kind, Result};
@@ -70,6 +74,10 @@ pub struct QueueConfig {
     /// Whether an operator stopped the queue. (`rate: 0` stops it, too.)
     #[serde(default)]
     pub paused: bool,
+    /// Whether it was stopped because the file that was applied last does not name it. It keeps its tasks, and goes on
+    /// when a file names it again.
+    #[serde(default)]
+    pub stopped: bool,
 }
 
 fn bucket_size() -> u32 {
@@ -112,7 +120,13 @@ impl QueueConfig {
             retry: None,
             tombstone: tombstone(),
             paused: false,
+            stopped: false,
         }
+    }
+
+    /// A queue that nobody has configured: nothing holds it back.
+    pub(crate) fn unlimited(name: String) -> Self {
+        Self { max_concurrent_requests: u32::MAX, ..Self::named(name) }
     }
 
     /// The rate and the burst, if there is a rate.
@@ -121,10 +135,16 @@ impl QueueConfig {
         self.rate.map(|rate| Throttle { rate, bucket_size: self.bucket_size })
     }
 
-    /// Whether nothing is dispatched, be it by `paused` or by a rate of 0.
+    /// Whether nothing is dispatched, be it by an operator, by a file that no longer names the queue, or by a rate of 0.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        self.paused || self.rate.is_some_and(Rate::is_paused)
+        self.paused || self.stopped || self.rate.is_some_and(Rate::is_paused)
+    }
+
+    /// How many tasks per second may be dispatched: 0 while nothing is; `None`: as many as can be.
+    #[must_use]
+    pub fn enforced_rate(&self) -> Option<f64> {
+        if self.is_paused() { Some(0.0) } else { self.rate.map(Rate::per_second) }
     }
 }
 

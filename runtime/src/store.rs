@@ -1,8 +1,9 @@
 //! The store port: what the worker, the stub and the tools ask of the place where tasks live. Stores know tasks and
 //! bytes; they never see functions.
 //!
-//! Three object-safe traits: [`Store`] (a handful of verbs on batches, the hot path), [`Inspect`] (reads, for people)
-//! and [`Upkeep`] (what time and operators do to tasks). One conformance suite holds every store to this text.
+//! Object-safe traits: [`Store`] (a handful of verbs on batches, the hot path), [`Inspect`] (reads, for people),
+//! [`Upkeep`] (what time and operators do to tasks), and for queues [`QueueBook`] (reads) and [`QueueDesk`] (what
+//! operators and consumers do). One conformance suite holds every store to this text.
 //!
 //! Rules that each store keeps:
 //! - The store's clock decides what "now" is; callers hand in lengths of time, never times that they read themselves.
@@ -29,6 +30,8 @@ pub(crate) mod finding;
 #[cfg(feature = "cli")]
 pub(crate) mod migration;
 mod exchange;
+mod limit;
+mod queue_book;
 mod record;
 mod share;
 #[cfg(feature = "postgres")]
@@ -37,13 +40,19 @@ pub mod postgres;
 pub mod sqlite;
 
 pub use exchange::{Claim, Enlist, Fence, Pushed, Queues, Settled, Settlement, Turn, Turned, WorkerId};
+pub(crate) use limit::{Gate, Limit, Terms};
+pub use queue_book::{
+    Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, LeaseTo, QueueBook, QueueDesk, QueueEdit, QueueStats,
+    Resume, Tagged,
+};
+pub(crate) use queue_book::{check_pull, exhausted_text, is_exhausted};
 pub use record::{Count, Filter, Order, TaskRecord, WorkerRecord};
 
 /// An answer on its way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// The hot path.
-pub trait Store: Inspect + Upkeep + fmt::Debug + Send + Sync + 'static {
+pub trait Store: Inspect + Upkeep + QueueBook + QueueDesk + fmt::Debug + Send + Sync + 'static {
     /// Adds tasks, all in one transaction; the answers are aligned with `tasks`. Adding a task whose id is there
     /// already changes nothing and is [`Pushed::Added`].
     fn push(&self, tasks: Vec<Task>) -> Pending<'_, Vec<Pushed>>;
@@ -191,7 +200,7 @@ pub struct Retention {
     pub failed: Duration,
     /// Cancelled tasks; one day.
     pub cancelled: Duration,
-    /// How long a name stays taken after its task came to an end; one hour. A name of a task whose result is kept stays
+    /// How long a name stays taken after its task came to an end, in queues without a configuration; one hour. A name of a task whose result is kept stays
     /// taken as long as that: who asks again by name finds the result.
     pub tombstone: Duration,
 }
@@ -216,11 +225,11 @@ impl Retention {
         }
     }
 
-    /// How long the name of a task that a transition ends stays taken.
-    pub(crate) fn bury(&self, transition: &Transition) -> Duration {
+    /// How long the name of a task that a transition ends stays taken at least, whatever its queue says.
+    pub(crate) fn bury_at_least(&self, transition: &Transition) -> Duration {
         match transition {
-            Transition::Succeed(Some(kept)) => self.tombstone.max(self.succeeded).max(kept.keep),
-            _ => self.tombstone,
+            Transition::Succeed(Some(kept)) => self.succeeded.max(kept.keep),
+            _ => Duration::ZERO,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a store that stands before another one leaves to it.
 
-/// The verbs that no such store changes, and its two other ports.
+/// The verbs that no such store changes, and its other ports.
 macro_rules! delegate {
     (within Store) => {
         fn enlist(&self, worker: delay::store::Enlist) -> delay::store::Pending<'_, delay::store::WorkerId> {
@@ -73,6 +73,56 @@ macro_rules! delegate {
                 ids: Vec<delay::TaskId>,
             ) -> delay::store::Pending<'_, Vec<delay::store::Acted>> {
                 self.store.act(action, ids)
+            }
+        }
+    };
+    (QueueBook and QueueDesk for $before:ty) => {
+        impl delay::store::QueueBook for $before {
+            fn queue_configs(&self) -> delay::store::Pending<'_, Vec<delay::queues::QueueConfig>> {
+                self.store.queue_configs()
+            }
+
+            fn queue_stats(
+                &self,
+                queues: Vec<String>,
+            ) -> delay::store::Pending<'_, Vec<delay::store::QueueStats>> {
+                self.store.queue_stats(queues)
+            }
+        }
+
+        impl delay::store::QueueDesk for $before {
+            fn configure(
+                &self,
+                edit: delay::store::QueueEdit,
+            ) -> delay::store::Pending<'_, Vec<delay::queues::Change>> {
+                self.store.configure(edit)
+            }
+
+            fn lease(
+                &self,
+                order: delay::store::LeaseOrder,
+            ) -> delay::store::Pending<'_, Vec<delay::store::TaskRecord>> {
+                self.store.lease(order)
+            }
+
+            fn settle_leases(
+                &self,
+                queue: String,
+                settle: Vec<delay::store::LeaseEnd>,
+            ) -> delay::store::Pending<'_, Vec<delay::store::LeaseEnded>> {
+                self.store.settle_leases(queue, settle)
+            }
+
+            fn forget(
+                &self,
+                queue: String,
+                names: Vec<String>,
+            ) -> delay::store::Pending<'_, Vec<delay::store::Forgotten>> {
+                self.store.forget(queue, names)
+            }
+
+            fn purge(&self, queue: String, batch: usize) -> delay::store::Pending<'_, u64> {
+                self.store.purge(queue, batch)
             }
         }
     };

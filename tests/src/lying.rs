@@ -92,3 +92,5 @@ impl Store for Lying {
 }
 
 delegate!(Inspect and Upkeep for Lying);
+
+delegate!(QueueBook and QueueDesk for Lying);

@@ -88,3 +88,5 @@ impl Store for Recording {
 }
 
 delegate!(Inspect and Upkeep for Recording);
+
+delegate!(QueueBook and QueueDesk for Recording);

@@ -112,7 +112,7 @@ async fn the_first_of_several_mistakes_is_told() -> Result<()> {
 
 #[tokio::test]
 async fn a_tag_that_is_too_long_is_refused() -> Result<()> {
-    assert!(mistake(picture().tag("t".repeat(501))).await?.is_invalid_option());
+    assert!(mistake(picture().tag("t".repeat(501))).await?.is_invalid_tag());
     Ok(())
 }
 

@@ -12,7 +12,9 @@ mod conformance {
     pub(super) mod inspect;
     pub(super) mod leases;
     pub(super) mod names;
+    pub(super) mod pull;
     pub(super) mod push;
+    pub(super) mod queues;
     mod random;
     pub(super) mod retention;
     pub(super) mod settle;
@@ -258,5 +260,61 @@ suite! {
         a_running_task_that_is_cancelled_ends
         what_another_connection_adds_is_run
         what_nobody_can_run_is_held_with_its_bytes_and_the_reason
+    }
+    queues {
+        a_store_has_no_configured_queues_at_first
+        a_configuration_comes_back_as_it_was_applied
+        applying_the_same_again_changes_nothing
+        a_queue_that_is_no_longer_named_stops_and_keeps_its_tasks
+        a_queue_without_a_configuration_is_not_limited
+        a_rate_lets_a_bucket_go_at_once_and_then_one_after_the_other
+        a_rate_holds_over_all_workers_and_connections
+        workers_that_claim_at_once_share_the_tokens
+        a_retry_takes_a_token_too
+        a_worker_is_told_when_the_next_token_comes
+        a_worker_waits_for_no_token_if_there_is_no_task
+        a_limited_queue_leaves_the_others_its_share
+        no_more_run_at_once_than_may_over_all_workers
+        every_way_to_end_an_attempt_makes_room
+        an_attempt_that_is_settled_twice_makes_room_once
+        a_worker_that_retires_or_dies_makes_room
+        tasks_that_run_already_count_when_a_limit_comes
+        others_are_told_when_there_is_room_again
+        nothing_is_claimed_from_a_paused_queue_and_all_once_it_is_resumed
+        what_runs_when_a_queue_is_paused_may_end
+        a_rate_of_zero_pauses
+        what_an_operator_paused_a_file_does_not_resume_unless_it_says_so
+        workers_never_claim_from_a_pull_queue
+        a_queue_with_a_target_is_left_to_whoever_names_it
+        a_claim_brings_the_queues_retry_parameters
+        a_name_stays_taken_for_its_queues_tombstone_time
+        a_changed_rate_counts_from_its_change_on
+        a_clock_that_goes_back_makes_no_tokens
+        stats_tell_what_goes_on_in_a_queue
+    }
+    pull {
+        a_lease_hands_out_whole_tasks_and_moves_their_eta
+        a_leased_task_is_nobody_elses_until_the_lease_runs_out
+        the_order_is_by_eta_and_then_by_name
+        a_task_without_a_name_goes_by_its_id
+        what_is_not_due_is_not_leased
+        a_lease_by_tag_hands_out_the_tasks_of_that_tag_alone
+        an_empty_tag_means_that_of_the_earliest_task
+        two_consumers_at_once_get_different_tasks
+        a_lease_can_be_made_longer_or_shorter
+        a_lease_of_no_time_gives_the_task_back
+        a_lease_that_has_run_out_is_lost
+        a_leased_task_that_is_done_succeeds_and_leaves_a_tombstone
+        an_exhausted_task_is_not_handed_out_and_fails
+        either_limit_is_enough_for_another_lease
+        without_a_limit_a_task_is_leased_again_and_again
+        only_a_pull_queue_that_goes_can_be_leased_from
+        a_leased_task_can_be_acted_upon_as_any_scheduled_one
+        stats_count_leased_tasks_as_in_flight
+        a_forgotten_task_is_gone_and_its_name_stays_taken
+        a_task_without_a_name_is_forgotten_by_its_id
+        to_forget_a_running_task_takes_it_back_from_its_worker
+        the_answers_for_forgotten_tasks_are_aligned
+        to_purge_removes_every_task_of_the_queue_alone
     }
 }

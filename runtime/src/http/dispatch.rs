@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::key::Keys;
 use super::line::Line;
-use super::parts::Parts;
+use super::parts::{Parts, stopping};
 use super::target::{Origin, Target};
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
@@ -21,6 +21,7 @@ use crate::executor::{Courier, Executor};
 use crate::handler::{Attempt, Returned};
 use crate::limits::check_queue;
 use crate::outcome::{Hold, Outcome, Transition};
+use crate::queues::Mode;
 use crate::store::{Claim, Queues};
 use crate::task::{TaskId, TaskOptions};
 use crate::time::IntoDuration;
@@ -36,10 +37,16 @@ use past::Pasts;
 /// How long an attempt may take where its task does not say: App Engine's ten minutes.
 const DEADLINE: Duration = Duration::from_secs(600);
 
+/// How soon a change of the stored configuration is noticed.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+
 /// How long a task waits whose queue has lost its target.
 const WITHOUT_TARGET: Duration = Duration::from_secs(5);
 
 /// Sends the tasks of queues with a target over HTTP.
+///
+/// Targets are those of the queues' stored configurations, and of [`target`](Self::target). HTTP tasks
+/// ([`taskqueue::Request`](crate::taskqueue::Request)) go to their own paths below it.
 ///
 /// Functions go to `/_ah/queue/go/delay` of the target, where a [`Door`](super::Door) takes them in. Each request is
 /// signed and carries App Engine's headers (`X-AppEngine-QueueName`, `-TaskName`, `-TaskRetryCount`,
@@ -146,6 +153,7 @@ impl Dispatcher {
             targets: RwLock::default(),
             paces: Mutex::default(),
             pasts: Mutex::default(),
+            refused: Mutex::default(),
         });
         office.look(&self.parts, &queues).await?;
         let sending = Arc::clone(&office);
@@ -156,7 +164,7 @@ impl Dispatcher {
         };
         let executor = Executor { courier: Some(courier), ..(*self.parts.executor).clone() };
         self.parts.start_worker("dispatcher", Arc::new(executor), served)?;
-        office.watch(&self.parts, queues)
+        office.watch(self.parts, queues)
     }
 }
 
@@ -171,23 +179,69 @@ struct Office {
     targets: RwLock<HashMap<String, Target>>,
     paces: Mutex<HashMap<Origin, Pace>>,
     pasts: Mutex<Pasts>,
+    /// Targets that are not sent to, by queue; it was said why.
+    refused: Mutex<HashMap<String, String>>,
 }
 
 impl Office {
-    /// Finds out which queues have a target, and lets the worker serve them.
-    async fn look(&self, _parts: &Parts, queues: &watch::Sender<Queues>) -> Result<()> {
-        let targets = self.own.clone();
+    /// Finds out which queues have a target that may be sent to, and lets the worker serve them.
+    async fn look(&self, parts: &Parts, queues: &watch::Sender<Queues>) -> Result<()> {
+        let mut targets = HashMap::new();
+        for config in parts.store().queue_configs().await? {
+            let Some(text) = config.target.filter(|_| config.mode == Mode::Push) else { continue };
+            match text.parse::<Target>() {
+                Ok(target) if self.allowed.contains(&target.origin()) => {
+                    drop(targets.insert(config.name, target));
+                }
+                refused => self.refuse(config.name, text, refused.err()),
+            }
+        }
+        targets.extend(self.own.clone());
         let mut names: Vec<String> = targets.keys().cloned().collect();
         names.sort_unstable();
         *self.targets.write().unwrap_or_else(PoisonError::into_inner) = targets;
-        queues.send_replace(Queues::Only(names.into()));
+        let names = Queues::Only(names.into());
+        let changed = queues.send_if_modified(|known| {
+            let changed = *known != names;
+            *known = names;
+            changed
+        });
+        if changed {
+            // The worker looks for tasks of the new ones.
+            parts.store().signals().wake();
+        }
         Ok(())
     }
 
-    /// Looks again now and then.
-    fn watch(self: Arc<Self>, _parts: &Parts, queues: watch::Sender<Queues>) -> Result<()> {
-        drop(queues);
-        Ok(())
+    /// Says once for each target why nothing is sent to it. Its tasks wait.
+    fn refuse(&self, queue: String, target: String, error: Option<Error>) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.get(&queue) == Some(&target) {
+            return;
+        }
+        match error {
+            Some(error) => tracing::error!(queue, error = error.chain(), "a queue's target cannot be used"),
+            None => tracing::error!(queue, target, "a queue's target is not allowed: its tasks wait"),
+        }
+        refused.insert(queue, target);
+    }
+
+    /// Looks again now and then, for as long as the worker claims.
+    fn watch(self: Arc<Self>, parts: Parts, queues: watch::Sender<Queues>) -> Result<()> {
+        let quiescing = parts.stopper.quiescing();
+        let stopper = parts.stopper.clone();
+        let watch = async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(BETWEEN_LOOKS) => {}
+                    () = quiescing.clone() => return,
+                }
+                if let Err(error) = self.look(&parts, &queues).await {
+                    tracing::error!(error = error.chain(), "the queues' targets could not be looked at");
+                }
+            }
+        };
+        stopper.run_worker("delay::http::targets", watch).map(drop).map_err(|_| stopping())
     }
 
     fn paces(&self) -> MutexGuard<'_, HashMap<Origin, Pace>> {

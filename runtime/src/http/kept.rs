@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::answer::{Answer, Told};
 use super::delivery::Delivery;
 use super::parts::Parts;
+use crate::backoff::Backoff;
 use crate::codec;
 use crate::error::{Error, Kind, Result};
 use crate::id::TaskId;
@@ -25,8 +26,8 @@ use crate::task::{Due, Task, TaskOptions, TaskState};
 /// Where deliveries wait for a worker.
 pub(super) const QUEUE: &str = "delay-push";
 
-/// How long an answer waits for a task that is kept here in any case.
-const NO_HURRY: Duration = Duration::from_secs(5);
+/// The longest wait for the next look at a task that is kept here in any case.
+const NO_HURRY: Duration = Duration::from_secs(2);
 
 /// How long, after all attempts have ended, their outcomes take to be settled.
 const SETTLING: Duration = Duration::from_millis(500);
@@ -87,23 +88,30 @@ fn waits(record: &TaskRecord) -> bool {
 /// Waits for the outcome of a delivery that is stored.
 async fn outcome(parts: &Parts, id: TaskId, sender: Sender) -> Result<Told> {
     let handle = parts.executor.client.handle::<()>(id);
-    let stopping = parts.stopper.stopping();
-    let patience = async {
-        match sender {
-            // When all attempts have ended, this one has, or will not any more.
-            Sender::Waits => {
+    let answer = match sender {
+        Sender::Waits => {
+            let stopping = parts.stopper.stopping();
+            let over = async {
+                // When all attempts have ended, this one has, or will not any more.
                 stopping.await;
                 tokio::time::sleep(SETTLING).await;
+            };
+            tokio::select! {
+                record = handle.finished() => Answer::of(&record?),
+                () = over => Answer::Unavailable("this program is stopping; the task is kept, and runs at its next start"),
             }
-            Sender::Gone => tokio::time::sleep(NO_HURRY).await,
         }
-    };
-    let answer = tokio::select! {
-        record = handle.finished() => Answer::of(&record?),
-        () = patience => match sender {
-            Sender::Waits => Answer::Unavailable("this program is stopping; the task is kept, and runs at its next start"),
-            Sender::Gone => Answer::Kept,
-        },
+        Sender::Gone => {
+            let mut backoff = Backoff::new(Duration::from_millis(5), NO_HURRY);
+            loop {
+                let record = handle.record().await?;
+                let wait = backoff.next();
+                if wait >= NO_HURRY || record.state.is_finished() || record.state == TaskState::Held {
+                    break Answer::of(&record);
+                }
+                tokio::time::sleep(wait).await;
+            }
+        }
     };
     Ok(Told(answer, Some(id)))
 }
@@ -117,7 +125,7 @@ fn can_run(parts: &Parts, delivery: &Delivery) -> Result<bool> {
 /// The delivery as if a worker had claimed it.
 pub(super) fn claim(delivery: &Delivery, options: Vec<u8>) -> Claim {
     Claim {
-        fence: Fence { id: TaskId::new(), epoch: 1, named: false, row: 0 },
+        fence: Fence { id: TaskId::new(), epoch: 1, named: false, row: 0, limit: 0 },
         attempt: 1,
         crashes: 0,
         age: Duration::ZERO,
@@ -127,6 +135,7 @@ pub(super) fn claim(delivery: &Delivery, options: Vec<u8>) -> Claim {
         eta: std::time::SystemTime::now().into(),
         options: Some(options),
         payload: delivery.payload.to_vec(),
+        retry: None,
     }
 }
 

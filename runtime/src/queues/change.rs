@@ -73,9 +73,61 @@ pub fn changes(current: &[QueueConfig], wanted: &[QueueConfig]) -> Vec<Change> {
             }
         })
         .collect();
-    let gone = current().filter(|queue| wanted().all(|other| other.name != queue.name));
+    let gone = current().filter(|queue| !queue.stopped && wanted().all(|other| other.name != queue.name));
     changes.extend(gone.map(|queue| Change::Stop { queue: queue.name.clone() }));
     changes
+}
+
+/// Whether applying queues lets those go on that an operator has paused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resume {
+    /// What an operator has paused stays so.
+    #[default]
+    ByOperator,
+    /// All go on but those that are applied as paused.
+    WithFile,
+}
+
+/// What applying `wanted` changes, an operator's word kept unless it is overruled.
+pub(crate) fn plan(current: &[QueueConfig], mut wanted: Vec<QueueConfig>, resume: Resume) -> Vec<Change> {
+    if resume == Resume::ByOperator {
+        for queue in &mut wanted {
+            queue.paused |= current.iter().any(|other| other.name == queue.name && other.paused);
+        }
+    }
+    changes(current, &wanted)
+}
+
+/// What pausing a queue changes. One without a configuration gets one that does nothing else.
+pub(crate) fn pause(current: &[QueueConfig], name: &str) -> Option<Change> {
+    let from = current.iter().find(|queue| queue.name == name).cloned();
+    let from = from.unwrap_or_else(|| QueueConfig::unlimited(name.to_owned()));
+    alter(from.clone(), QueueConfig { paused: true, ..from })
+}
+
+/// What it changes that a queue goes on which was paused or stopped.
+pub(crate) fn resume(current: &[QueueConfig], name: &str) -> Option<Change> {
+    let from = current.iter().find(|queue| queue.name == name)?.clone();
+    alter(from.clone(), QueueConfig { paused: false, stopped: false, ..from })
+}
+
+fn alter(from: QueueConfig, to: QueueConfig) -> Option<Change> {
+    let differences = differences(&from, &to);
+    (!differences.is_empty()).then_some(Change::Alter { to, differences })
+}
+
+impl Change {
+    /// The configuration that is to be kept; nothing if the queue needs none any more. `current` is the queue's so far.
+    pub(crate) fn outcome(&self, current: Option<&QueueConfig>) -> Option<QueueConfig> {
+        let to = match self {
+            Self::Add(queue) | Self::Alter { to: queue, .. } => queue.clone(),
+            Self::Stop { queue } => {
+                let queue = current.cloned().unwrap_or_else(|| QueueConfig::unlimited(queue.clone()));
+                QueueConfig { stopped: true, ..queue }
+            }
+        };
+        (to != QueueConfig::unlimited(to.name.clone())).then_some(to)
+    }
 }
 
 /// The default queue, if it is not among `queues`.
@@ -104,15 +156,19 @@ fn settings(queue: &QueueConfig) -> Vec<(&'static str, String)> {
         retry,
         tombstone,
         paused,
+        stopped,
     } = queue;
+    let said = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+    let most = |most: u32| if most == u32::MAX { "no limit".to_owned() } else { most.to_string() };
     let mut settings = vec![
         ("mode", mode.to_string()),
         ("rate", rate.map_or_else(|| "no limit".to_owned(), |rate| rate.to_string())),
         ("bucket_size", bucket_size.to_string()),
-        ("max_concurrent_requests", max_concurrent_requests.to_string()),
+        ("max_concurrent_requests", most(*max_concurrent_requests)),
         ("target", target.clone().unwrap_or_else(|| "none".to_owned())),
         ("tombstone", humantime::format_duration(*tombstone).to_string()),
-        ("paused", if *paused { "yes" } else { "no" }.to_owned()),
+        ("paused", said(*paused)),
+        ("stopped", said(*stopped)),
     ];
     settings.extend(retry_settings(retry.as_ref()));
     settings
@@ -214,6 +270,34 @@ mod tests {
                 "- old: no longer named: it stops and keeps its tasks",
             ]
         );
+    }
+
+    #[test]
+    fn a_queue_stops_once_and_goes_on_when_it_is_named_again() {
+        let gone = changes(&[queue("old")], &[]);
+        let stopped = gone[0].outcome(Some(&queue("old"))).unwrap();
+        assert!(stopped.is_paused());
+        assert!(changes(&[stopped.clone()], &[]).is_empty());
+        assert_eq!(lines(&[stopped], &[queue("old")]), ["~ old: stopped yes -> no"]);
+    }
+
+    #[test]
+    fn what_an_operator_has_paused_a_file_resumes_only_if_it_says_so() {
+        let paused = QueueConfig { paused: true, ..queue("mail") };
+        assert!(plan(&[paused.clone()], vec![queue("mail")], Resume::ByOperator).is_empty());
+        let resumed = plan(&[paused], vec![queue("mail")], Resume::WithFile);
+        assert_eq!(resumed[0].to_string(), "~ mail: paused yes -> no");
+    }
+
+    #[test]
+    fn a_queue_without_a_configuration_can_be_paused_and_has_none_again_after() {
+        let paused = pause(&[], "mail").unwrap();
+        assert_eq!(paused.to_string(), "~ mail: paused no -> yes");
+        let paused = paused.outcome(None).unwrap();
+        assert_eq!(pause(&[paused.clone()], "mail"), None);
+        let resumed = resume(&[paused.clone()], "mail").unwrap();
+        assert_eq!(resumed.outcome(Some(&paused)), None);
+        assert_eq!(resume(&[], "mail"), None);
     }
 
     #[test]

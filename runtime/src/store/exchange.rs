@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::id::TaskId;
 use crate::outcome::Transition;
+use crate::retry::Retry;
 use crate::time::Timestamp;
 
 /// What became of one pushed task.
@@ -65,6 +66,8 @@ pub struct Fence {
     pub named: bool,
     /// Where the store keeps the task, if that is not told by its id; the store's own affair.
     pub row: i64,
+    /// Which limits are to be told that the attempt has ended, 0 if its queue has none; the store's own affair.
+    pub limit: i64,
 }
 
 /// What is to become of a claimed task.
@@ -104,6 +107,8 @@ pub struct Claim {
     pub priority: i16,
     /// When it was due.
     pub eta: Timestamp,
+    /// When it runs again by the configuration of its queue, if that says so; the task's own options go before it.
+    pub retry: Option<Retry>,
     /// Packed [`crate::task::TaskOptions`].
     pub options: Option<Vec<u8>>,
     /// The invocation.
@@ -117,7 +122,8 @@ pub struct Turned {
     pub settled: Vec<Settled>,
     /// Claimed tasks, most urgent first. Fewer than wanted means that there were no more.
     pub claims: Vec<Claim>,
-    /// How long until the next scheduled task is due, if there is one.
+    /// How long until the next scheduled task is due, or until the limits of a queue let more of its tasks go, if
+    /// either is to be waited for.
     pub next: Option<Duration>,
     /// Tasks of this worker that somebody wants cancelled.
     pub cancels: Vec<TaskId>,

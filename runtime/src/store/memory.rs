@@ -15,6 +15,8 @@ use crate::signals::Signals;
 use crate::task::{Task, TaskState};
 use crate::time::Timestamp;
 
+mod actions;
+mod queues;
 mod tables;
 
 use tables::{Tables, Worker};
@@ -97,12 +99,13 @@ impl Store for MemoryStore {
             .map(|settlement| tables.settle(turn.worker, settlement, &self.retention, now))
             .collect();
         let cancels = tables.honour_cancels(turn.worker, &self.retention, now);
-        let mut claims = Vec::new();
+        let (mut claims, mut wait) = (Vec::new(), None);
         if turn.want > 0 {
             tables.promote(now, usize::MAX);
-            claims = tables.claim(turn.worker, turn.want, &turn.queues, now);
+            (claims, wait) = tables.claim(turn.worker, turn.want, &turn.queues, now);
         }
         let next = tables.scheduled.first().map(|(eta, _)| eta.since(now));
+        let next = next.into_iter().chain(wait).min();
         let ended = std::mem::take(&mut tables.ended);
         let woken = std::mem::take(&mut tables.woken);
         drop(tables);

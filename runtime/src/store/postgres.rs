@@ -23,6 +23,7 @@ mod address;
 mod base;
 mod cancel;
 mod connect;
+mod desk;
 #[cfg(feature = "cli")]
 mod doctor;
 mod fault;

@@ -19,16 +19,20 @@ use crate::time::Timestamp;
 mod alive;
 mod ballast;
 mod cancel;
+mod desk;
 #[cfg(feature = "cli")]
 mod doctor;
 mod fault;
+mod figures;
 mod finish;
 mod inspect;
 mod key;
+mod limits;
 #[cfg(feature = "cli")]
 mod look;
 mod open;
 mod place;
+mod pull;
 mod push;
 mod queues;
 mod readers;

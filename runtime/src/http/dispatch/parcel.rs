@@ -12,6 +12,7 @@ use crate::http::door::PUSH_PATH;
 use crate::http::key::Keys;
 use crate::http::target::Target;
 use crate::http::task_headers::TaskHeaders;
+use crate::request as http;
 use crate::store::Claim;
 use crate::task::TaskOptions;
 
@@ -66,7 +67,19 @@ pub(super) fn request(
 
 /// Method, path, content type and body.
 fn content(claim: Claim) -> Result<(Method, String, Option<&'static str>, Vec<u8>)> {
-    Ok((Method::POST, PUSH_PATH.to_owned(), Some("application/msgpack"), claim.payload))
+    let Some(request) = http::Request::read(&claim.payload)? else {
+        return Ok((Method::POST, PUSH_PATH.to_owned(), Some("application/msgpack"), claim.payload));
+    };
+    let method = match request.method() {
+        http::Method::Get => Method::GET,
+        http::Method::Head => Method::HEAD,
+        http::Method::Post => Method::POST,
+        http::Method::Put => Method::PUT,
+        http::Method::Patch => Method::PATCH,
+        http::Method::Delete => Method::DELETE,
+        http::Method::Options => Method::OPTIONS,
+    };
+    Ok((method, request.path().to_owned(), None, request.bytes().to_vec()))
 }
 
 fn about(claim: &Claim, past: &Past) -> TaskHeaders {
@@ -121,7 +134,7 @@ mod tests {
 
     fn claim(name: Option<&str>, attempt: u32) -> Claim {
         Claim {
-            fence: Fence { id: TaskId::new(), epoch: 1, named: name.is_some(), row: 0 },
+            fence: Fence { id: TaskId::new(), epoch: 1, named: name.is_some(), row: 0, limit: 0 },
             attempt,
             crashes: 0,
             age: Duration::ZERO,
@@ -131,6 +144,7 @@ mod tests {
             eta: Timestamp::from_micros(1_500_000_000_250_000),
             options: None,
             payload: vec![1, 2, 3],
+            retry: None,
         }
     }
 
@@ -159,6 +173,22 @@ mod tests {
         }
         assert_eq!(made.uri(), "https://a.example/_ah/queue/go/delay");
         assert!(made.headers()["webhook-id"].to_str().unwrap().ends_with("_4"));
+    }
+
+    #[test]
+    fn a_task_that_is_a_request_goes_to_its_own_path() {
+        let request = http::Request::new(http::Method::Put, "/users/7?x=1").unwrap().body("body");
+        let claim = Claim { payload: request.to_payload().unwrap(), ..claim(None, 1) };
+        let made = made(claim, &[("Content-Type", "text/plain")], &Past::default());
+        assert_eq!(
+            (made.method(), made.uri().to_string().as_str()),
+            (&Method::PUT, "https://a.example/users/7?x=1")
+        );
+        assert_eq!(
+            (&made.body()[..], &made.headers()["content-type"]),
+            (&b"body"[..], &HeaderValue::from_static("text/plain"))
+        );
+        assert!(made.headers().contains_key("webhook-signature"));
     }
 
     #[test]

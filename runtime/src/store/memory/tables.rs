@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
+use super::queues::Queue;
 use crate::id::TaskId;
 use crate::outcome::{Hold, Transition};
 use crate::store::share::take_fairly;
 use crate::store::{
-    Acted, Action, Claim, Fence, Pushed, Queues, Retention, Settled, Settlement, TaskRecord, UpkeepRules,
-    WorkerId, WorkerRecord, crash_text,
+    Action, Claim, Fence, Pushed, Queues, Retention, Settled, Settlement, TaskRecord, UpkeepRules, WorkerId,
+    WorkerRecord, crash_text,
 };
 use crate::task::{Task, TaskState};
 use crate::time::Timestamp;
@@ -16,10 +17,10 @@ use crate::time::Timestamp;
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub(super) rows: BTreeMap<TaskId, Row>,
-    ready: BTreeMap<String, BTreeSet<(i16, Timestamp, TaskId)>>,
+    pub(super) ready: BTreeMap<String, BTreeSet<(i16, Timestamp, TaskId)>>,
     pub(super) scheduled: BTreeSet<(Timestamp, TaskId)>,
     expiring: BTreeSet<(Timestamp, TaskId)>,
-    names: HashMap<(String, String), Name>,
+    pub(super) names: HashMap<(String, String), Name>,
     pub(super) workers: BTreeMap<WorkerId, Worker>,
     pub(super) cancels: HashSet<TaskId>,
     pub(super) closed: bool,
@@ -28,21 +29,24 @@ pub(super) struct Tables {
     /// Came to their end; to be signalled.
     pub(super) ended: Vec<TaskId>,
     pub(super) last_worker: i64,
+    pub(super) queues: BTreeMap<String, Queue>,
+    /// How many tasks of each queue run.
+    pub(super) running_in: HashMap<String, u64>,
     turns: usize,
 }
 
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) record: TaskRecord,
-    first_claim: Option<Timestamp>,
+    pub(super) first_claim: Option<Timestamp>,
     pub(super) started: bool,
     expires: Option<Timestamp>,
 }
 
 #[derive(Debug)]
-struct Name {
-    holder: TaskId,
-    until: Option<Timestamp>,
+pub(super) struct Name {
+    pub(super) holder: TaskId,
+    pub(super) until: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -52,7 +56,7 @@ pub(super) struct Worker {
 }
 
 impl Tables {
-    fn enter(&mut self, id: TaskId, state: TaskState) {
+    pub(super) fn enter(&mut self, id: TaskId, state: TaskState) {
         let Some(row) = self.rows.get_mut(&id) else { return };
         row.record.state = state;
         let record = &row.record;
@@ -64,11 +68,12 @@ impl Tables {
             TaskState::Scheduled => {
                 self.scheduled.insert((record.eta, id));
             }
+            TaskState::Running => *self.running_in.entry(record.queue.clone()).or_default() += 1,
             _ => {}
         }
     }
 
-    fn leave(&mut self, id: TaskId) {
+    pub(super) fn leave(&mut self, id: TaskId) {
         let Some(row) = self.rows.get_mut(&id) else { return };
         let record = &row.record;
         match record.state {
@@ -82,6 +87,11 @@ impl Tables {
             }
             TaskState::Scheduled => {
                 self.scheduled.remove(&(record.eta, id));
+            }
+            TaskState::Running => {
+                if let Some(count) = self.running_in.get_mut(&record.queue) {
+                    *count = count.saturating_sub(1);
+                }
             }
             _ => {}
         }
@@ -148,13 +158,21 @@ impl Tables {
         let Some(row) = running else { return Settled::Stale };
         row.record.worker = None;
         row.started = false;
+        let queue = row.record.queue.clone();
+        self.woken |= self.limit(&queue).is_some_and(|limit| limit.is_full());
         self.apply(fence.id, transition, retention, now);
         Settled::Applied
     }
 
-    fn apply(&mut self, id: TaskId, transition: Transition, retention: &Retention, now: Timestamp) {
+    pub(super) fn apply(
+        &mut self,
+        id: TaskId,
+        transition: Transition,
+        retention: &Retention,
+        now: Timestamp,
+    ) {
         self.leave(id);
-        let (keep, bury) = (retention.keep(&transition), retention.bury(&transition));
+        let (keep, least) = (retention.keep(&transition), retention.bury_at_least(&transition));
         let Some(row) = self.rows.get_mut(&id) else { return };
         let record = &mut row.record;
         let state = match transition {
@@ -197,19 +215,22 @@ impl Tables {
             let expires = now.after(keep);
             row.expires = Some(expires);
             self.expiring.insert((expires, id));
-            self.bury_name(id, now.after(bury));
+            self.bury_name(id, least, retention, now);
             self.ended.push(id);
         }
         self.woken |= matches!(state, TaskState::Ready | TaskState::Scheduled);
         self.enter(id, state);
     }
 
-    fn bury_name(&mut self, id: TaskId, until: Timestamp) {
+    /// Starts the tombstone time of a task's name, its queue's if that says one.
+    pub(super) fn bury_name(&mut self, id: TaskId, least: Duration, retention: &Retention, now: Timestamp) {
         let Some(record) = self.rows.get(&id).map(|row| &row.record) else { return };
         if let Some(name) = &record.name {
+            let tombstone =
+                self.queues.get(&record.queue).map_or(retention.tombstone, |queue| queue.config.tombstone);
             let key = (record.queue.clone(), name.clone());
             if let Some(name) = self.names.get_mut(&key).filter(|name| name.holder == id) {
-                name.until = Some(until);
+                name.until = Some(now.after(tombstone.max(least)));
             }
         }
     }
@@ -253,15 +274,18 @@ impl Tables {
         want: usize,
         queues: &Queues,
         now: Timestamp,
-    ) -> Vec<Claim> {
-        let open: Vec<String> = match queues {
+    ) -> (Vec<Claim>, Option<Duration>) {
+        let mut open: Vec<String> = match queues {
             Queues::All => self.ready.keys().cloned().collect(),
             Queues::Only(queues) => queues.to_vec(),
         };
+        open.retain(|queue| self.limit(queue).is_none_or(|limit| limit.admits(queues)));
         self.turns = self.turns.wrapping_add(1);
         let mut ids = Vec::new();
         let taken = take_fairly(&open, self.turns, want, |queue, n| {
+            let n = self.limit(queue).map_or(n, |limit| limit.room(now).min(n));
             let first: Vec<_> = self.ready.get(queue).into_iter().flatten().take(n).copied().collect();
+            self.take_tokens(queue, first.len(), now);
             for (_, _, id) in &first {
                 self.leave(*id);
                 self.enter(*id, TaskState::Running);
@@ -271,7 +295,9 @@ impl Tables {
         });
         let Ok(()) = taken;
         ids.sort_unstable();
-        ids.into_iter().filter_map(|(_, _, id)| self.hand_over(id, worker, now)).collect()
+        let waits = open.iter().filter(|queue| self.ready.contains_key(*queue));
+        let wait = waits.filter_map(|queue| self.limit(queue)?.wait(now)).min();
+        (ids.into_iter().filter_map(|(_, _, id)| self.hand_over(id, worker, now)).collect(), wait)
     }
 
     fn hand_over(&mut self, id: TaskId, worker: WorkerId, now: Timestamp) -> Option<Claim> {
@@ -283,7 +309,7 @@ impl Tables {
         record.worker = Some(worker);
         record.hold = None;
         Some(Claim {
-            fence: Fence { id, epoch: record.epoch, named: record.name.is_some(), row: 0 },
+            fence: Fence { id, epoch: record.epoch, named: record.name.is_some(), row: 0, limit: 0 },
             attempt: record.attempt,
             crashes: record.crashes,
             age: now.since(first),
@@ -291,6 +317,7 @@ impl Tables {
             name: record.name.clone(),
             priority: record.priority,
             eta: record.eta,
+            retry: self.queues.get(&record.queue).and_then(|queue| queue.config.retry),
             options: record.options.clone(),
             payload: record.payload.clone(),
         })
@@ -305,6 +332,7 @@ impl Tables {
             .collect();
         let mut quarantined = 0;
         for id in &held {
+            self.leave(*id);
             let Some(row) = self.rows.get_mut(id) else { continue };
             let record = &mut row.record;
             record.attempt = record.attempt.saturating_sub(1);
@@ -352,64 +380,6 @@ impl Tables {
         }
         self.names.retain(|_, name| name.until.is_none_or(|until| until > now));
         old.len() as u64
-    }
-
-    pub(super) fn act(&mut self, action: Action, id: TaskId, retention: &Retention, now: Timestamp) -> Acted {
-        let Some(state) = self.rows.get(&id).map(|row| row.record.state) else { return Acted::Unknown };
-        match (action, state) {
-            (
-                Action::Retry,
-                TaskState::Held | TaskState::Failed | TaskState::Cancelled | TaskState::Scheduled,
-            ) => self.revive(id, now),
-            (Action::Release, TaskState::Held) => {
-                if let Some(row) = self.rows.get_mut(&id) {
-                    row.record.hold = None;
-                }
-                self.enter(id, TaskState::Ready);
-                Acted::Done
-            }
-            (Action::Cancel, TaskState::Ready | TaskState::Scheduled | TaskState::Held) => {
-                let reason = "cancelled before it ran".to_owned();
-                self.apply(id, Transition::Cancel { reason }, retention, now);
-                Acted::Done
-            }
-            (Action::Cancel, TaskState::Running) => {
-                self.cancels.insert(id);
-                Acted::Asked
-            }
-            (Action::Delete, state) if state != TaskState::Running => {
-                self.leave(id);
-                self.ended.push(id);
-                let removed = self.rows.remove(&id).map(|row| row.record);
-                if let Some(TaskRecord { queue, name: Some(name), .. }) = removed {
-                    let key = (queue, name);
-                    if self.names.get(&key).is_some_and(|name| name.holder == id) {
-                        self.names.remove(&key);
-                    }
-                }
-                Acted::Done
-            }
-            (_, state) => Acted::Wrong(state),
-        }
-    }
-
-    fn revive(&mut self, id: TaskId, now: Timestamp) -> Acted {
-        self.leave(id);
-        self.cancels.remove(&id);
-        let Some(row) = self.rows.get_mut(&id) else { return Acted::Unknown };
-        row.first_claim = None;
-        let record = &mut row.record;
-        (record.attempt, record.crashes, record.eta) = (0, 0, now);
-        (record.finished, record.hold) = (None, None);
-        if let Some(name) = &record.name {
-            let key = (record.queue.clone(), name.clone());
-            let taken = self.names.entry(key).or_insert(Name { holder: id, until: None });
-            if taken.holder == id {
-                taken.until = None;
-            }
-        }
-        self.enter(id, TaskState::Ready);
-        Acted::Done
     }
 }
 

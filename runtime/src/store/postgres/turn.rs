@@ -379,7 +379,7 @@ fn read_claim(row: &Row, now: i64) -> Claim {
     let name: Option<String> = row.get(7);
     let first = row.get::<_, Option<i64>>(4).unwrap_or(now);
     Claim {
-        fence: Fence { id: task_id(row.get(0)), epoch: row.get(1), named: name.is_some(), row: 0 },
+        fence: Fence { id: task_id(row.get(0)), epoch: row.get(1), named: name.is_some(), row: 0, limit: 0 },
         attempt: row.get::<_, i32>(2).unsigned_abs(),
         crashes: row.get::<_, i32>(3).unsigned_abs(),
         age: Timestamp::from_micros(now).since(Timestamp::from_micros(first)),
@@ -387,6 +387,7 @@ fn read_claim(row: &Row, now: i64) -> Claim {
         name,
         priority: row.get(8),
         eta: Timestamp::from_micros(row.get(9)),
+        retry: None,
         options: row.get(10),
         payload: row.get(11),
     }

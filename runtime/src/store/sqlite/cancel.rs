@@ -1,5 +1,7 @@
 //! What an operator does to single tasks: retry, cancel, delete.
 
+use std::time::Duration;
+
 use rusqlite::params;
 
 use super::fault::fault;
@@ -23,10 +25,10 @@ const REVIVE_NAME: &str = "INSERT INTO delay_name(queue, name, id)
     SELECT queue, name, id FROM delay_task WHERE seq = ?1 AND name IS NOT NULL
     ON CONFLICT(queue, name) DO UPDATE SET until = NULL WHERE id = excluded.id";
 
-const CANCEL: &str =
+const END: &str =
     "INSERT INTO delay_done(seq, state, epoch, attempt, crashes, finished, expires, eta, error)
-    SELECT task.seq, 6, coalesce(epoch, 0), coalesce(attempt, 0), coalesce(crashes, 0), ?2, ?3, run.eta, ?4
-    FROM delay_task AS task LEFT JOIN delay_run AS run ON run.seq = task.seq WHERE task.seq = ?1";
+    SELECT task.seq, ?5, coalesce(epoch, 0), coalesce(attempt, 0), coalesce(crashes, 0), ?2, ?3, run.eta,
+    coalesce(?4, run.error) FROM delay_task AS task LEFT JOIN delay_run AS run ON run.seq = task.seq WHERE task.seq = ?1";
 
 /// A request to cancel that is honoured, or that a later word has overtaken.
 const FORGET: &str = "DELETE FROM delay_cancel WHERE id = ?1";
@@ -60,17 +62,12 @@ impl Session {
                 self.cancel_waiting(id, row, state)?;
             }
             (Action::Cancel, TaskState::Running) => {
-                self.write("INSERT OR IGNORE INTO delay_cancel VALUES (?1)", [id.as_bytes()])?;
-                self.after.wake = true;
+                self.ask_to_cancel(id)?;
                 return Ok(Acted::Asked);
             }
             (Action::Delete, state) if state != TaskState::Running => {
                 self.write(DELETE_NAME, params![id.as_bytes(), row])?;
-                self.leave(row, state)?;
-                self.write(FORGET_RUN, [row])?;
-                self.write("DELETE FROM delay_done WHERE seq = ?1", [row])?;
-                self.write("DELETE FROM delay_task WHERE seq = ?1", [row])?;
-                self.after.finished.push(id);
+                self.remove(id, row, state)?;
             }
             (_, state) => return Ok(Acted::Wrong(state)),
         }
@@ -100,17 +97,45 @@ impl Session {
     }
 
     fn cancel_waiting(&mut self, id: TaskId, row: i64, state: TaskState) -> Result<()> {
-        let expires = self.now.after(self.retention.cancelled).as_micros();
-        self.leave(row, state)?;
-        self.write(CANCEL, params![row, self.now.as_micros(), expires, "cancelled before it ran"])?;
+        let why = Some("cancelled before it ran");
+        self.end_waiting(id, row, state, (TaskState::Cancelled, why, self.retention.cancelled))
+    }
+
+    /// A task that waits as `from` comes to its end: a state, an error, and for how long it is kept.
+    pub(super) fn end_waiting(
+        &mut self,
+        id: TaskId,
+        row: i64,
+        from: TaskState,
+        (state, error, keep): (TaskState, Option<&str>, Duration),
+    ) -> Result<()> {
+        let expires = self.now.after(keep).as_micros();
+        self.leave(row, from)?;
+        self.write(END, params![row, self.now.as_micros(), expires, error, state as i64])?;
         self.write(FORGET_RUN, [row])?;
-        self.bury_name(id, row, self.retention.tombstone)?;
+        self.bury_name(id, row, Duration::ZERO)?;
         self.after.finished.push(id);
         Ok(())
     }
 
+    /// Removes a task that does not run with all that is known of it; what becomes of its name is the caller's affair.
+    pub(super) fn remove(&mut self, id: TaskId, row: i64, state: TaskState) -> Result<()> {
+        self.leave(row, state)?;
+        self.write(FORGET_RUN, [row])?;
+        self.write("DELETE FROM delay_done WHERE seq = ?1", [row])?;
+        self.write("DELETE FROM delay_task WHERE seq = ?1", [row])?;
+        self.after.finished.push(id);
+        Ok(())
+    }
+
+    /// Asks the worker that runs a task to drop it.
+    pub(super) fn ask_to_cancel(&mut self, id: TaskId) -> Result<()> {
+        self.after.wake = true;
+        self.write("INSERT OR IGNORE INTO delay_cancel VALUES (?1)", [id.as_bytes()])
+    }
+
     /// Where the task's row is, its state, and who runs it.
-    fn look_up(&self, id: TaskId) -> Result<Option<(i64, TaskState, Option<i64>)>> {
+    pub(super) fn look_up(&self, id: TaskId) -> Result<Option<(i64, TaskState, Option<i64>)>> {
         (|| {
             let Some(row) = key::find(&self.connection, id)? else { return Ok(None) };
             let sql = format!("SELECT {STATE}, worker FROM delay_task AS task {JOINS} WHERE task.seq = ?1");

@@ -1,5 +1,7 @@
 //! Reads for people, on a connection of their own.
 
+use std::sync::LazyLock;
+
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use super::fault::fault;
@@ -26,10 +28,16 @@ const COLUMNS: &str = "id, queue.name, task.name, tag, priority, coalesce(done.e
     coalesce(done.crashes, run.crashes, 0), created, finished, worker, hold, coalesce(done.error, run.error),
     options, payload, result";
 
+/// Whole records, for [`read_record`].
+pub(super) static RECORD: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {STATE}, {COLUMNS} FROM delay_task AS task {JOINS}"));
+
+/// A task's id as people write it.
+pub(super) const UUID: &str = "lower(substr(hex(id), 1, 8) || '-' || substr(hex(id), 9, 4) || '-' ||
+    substr(hex(id), 13, 4) || '-' || substr(hex(id), 17, 4) || '-' || substr(hex(id), 21))";
+
 pub(super) fn get(connection: &Connection, ids: &[TaskId]) -> Result<Vec<Option<TaskRecord>>> {
-    let sql = format!(
-        "SELECT {STATE}, {COLUMNS} FROM delay_task AS task {JOINS} WHERE task.seq = ?1 AND task.id = ?2"
-    );
+    let sql = format!("{} WHERE task.seq = ?1 AND task.id = ?2", *RECORD);
     let get = |id: &TaskId| {
         let Some(row) = key::find(connection, *id)? else { return Ok(None) };
         let mut statement = connection.prepare_cached(&sql)?;
@@ -137,7 +145,7 @@ pub(super) fn workers(connection: &Connection, now: Timestamp) -> Result<Vec<Wor
     .map_err(|error| fault("list workers", error))
 }
 
-fn read_record(row: &Row<'_>) -> rusqlite::Result<TaskRecord> {
+pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<TaskRecord> {
     let hold: Option<i64> = row.get(13)?;
     Ok(TaskRecord {
         state: read_state(row.get(0)?)?,

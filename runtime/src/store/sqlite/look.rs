@@ -6,10 +6,11 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::fault::fault;
 use super::readers::Readers;
-use super::{SqliteOptions, inspect, open, schema};
+use super::{SqliteOptions, figures, inspect, open, schema};
 use crate::error::{Error, Kind, Result};
+use crate::queues::QueueConfig;
 use crate::store::migration::Migration;
-use crate::store::{Count, Filter, Inspect, Pending, TaskRecord, WorkerRecord};
+use crate::store::{Count, Filter, Inspect, Pending, QueueBook, QueueStats, TaskRecord, WorkerRecord};
 use crate::task::TaskId;
 
 /// A store that is only read.
@@ -64,6 +65,17 @@ impl Inspect for SqliteLook {
     fn workers(&self) -> Pending<'_, Vec<WorkerRecord>> {
         let now = crate::clock::Clock::System.now();
         self.readers.run(move |connection| inspect::workers(connection, now))
+    }
+}
+
+impl QueueBook for SqliteLook {
+    fn queue_configs(&self) -> Pending<'_, Vec<QueueConfig>> {
+        self.readers.run(figures::queue_configs)
+    }
+
+    fn queue_stats(&self, queues: Vec<String>) -> Pending<'_, Vec<QueueStats>> {
+        let now = crate::clock::Clock::System.now();
+        self.readers.run(move |connection| figures::queue_stats(connection, &queues, now))
     }
 }
 

@@ -87,6 +87,21 @@ CREATE TABLE delay_name(
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delay_name_until ON delay_name(until) WHERE until IS NOT NULL;
 
+-- Queues that have a configuration. What claims ask it is spelled out; the whole is packed.
+CREATE TABLE delay_limit(
+  queue INTEGER PRIMARY KEY,           -- its number
+  gate INTEGER NOT NULL,               -- who may claim: 0 everybody, 1 whoever names it, 2 nobody
+  rate TEXT,                           -- null: no limit
+  bucket_size INTEGER NOT NULL,
+  concurrent INTEGER NOT NULL,
+  tombstone INTEGER NOT NULL,
+  retry BLOB,
+  tokens REAL NOT NULL,                -- what was in the bucket at that time
+  at INTEGER NOT NULL,
+  running INTEGER NOT NULL,            -- how many of its tasks run
+  config BLOB NOT NULL
+) STRICT;
+
 -- AUTOINCREMENT: a worker's number is never used again, or an old worker could pass for a new one.
 CREATE TABLE delay_worker(
   id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -8,6 +8,7 @@ use rusqlite::params;
 
 use super::fault::fault;
 use super::finish::{Finish, Finisher};
+use super::limits::{Limits, micros};
 use super::session::Session;
 use crate::error::{Error, Result};
 use crate::outcome::{Hold, Transition};
@@ -17,8 +18,10 @@ use crate::task::{TaskId, TaskState};
 const WAIT: &str = "UPDATE delay_run SET worker = NULL, started = 0, eta = coalesce(?4, eta),
     attempt = max(0, attempt - ?5), error = coalesce(?6, error) WHERE seq = ?1 AND epoch = ?2 AND worker = ?3";
 
-const BURY_NAME: &str = "UPDATE delay_name SET until = ?2 WHERE id = ?1
-    AND (queue, name) = (SELECT queue, name FROM delay_task WHERE seq = ?3)";
+/// For the tombstone time of its queue, or else the store's (?5); at least for ?4.
+const BURY_NAME: &str = "UPDATE delay_name SET until = ?2 + min(9223372036854775807 - ?2, max(?4,
+    coalesce((SELECT tombstone FROM delay_limit WHERE queue = delay_name.queue), ?5)))
+    WHERE id = ?1 AND (queue, name) = (SELECT queue, name FROM delay_task WHERE seq = ?3)";
 
 const START: &str = "UPDATE delay_run SET started = 1 WHERE seq = ?1 AND epoch = ?2 AND worker IS NOT NULL";
 
@@ -69,7 +72,12 @@ fn finish_fault(error: rusqlite::Error) -> Error {
 }
 
 impl Session {
-    pub(super) fn settle(&mut self, worker: WorkerId, settlements: &[Settlement]) -> Result<Vec<Settled>> {
+    pub(super) fn settle(
+        &mut self,
+        worker: WorkerId,
+        settlements: &[Settlement],
+        limits: &mut Limits,
+    ) -> Result<Vec<Settled>> {
         let mut finisher =
             Finisher::prepare(&self.connection, worker, self.now, &self.retention).map_err(finish_fault)?;
         let mut settled = Vec::with_capacity(settlements.len());
@@ -80,7 +88,7 @@ impl Session {
                     let expires = self.now.after(self.retention.keep(transition).unwrap_or_default());
                     let applied = finisher.finish(*fence, &finish, expires).map_err(finish_fault)?;
                     if applied && fence.named {
-                        self.bury_name(fence.id, fence.row, self.retention.bury(transition))?;
+                        self.bury_name(fence.id, fence.row, self.retention.bury_at_least(transition))?;
                     }
                     self.after.finished.extend(applied.then_some(fence.id));
                     applied
@@ -91,6 +99,9 @@ impl Session {
                     applied
                 }
             };
+            if applied && fence.limit != 0 {
+                limits.ended(fence.limit);
+            }
             settled.push(if applied { Settled::Applied } else { Settled::Stale });
         }
         finisher.end().map_err(finish_fault)?;
@@ -98,10 +109,10 @@ impl Session {
     }
 
     /// Starts the tombstone time of a finished task's name.
-    pub(super) fn bury_name(&self, id: TaskId, row: i64, bury: Duration) -> Result<()> {
-        let until = self.now.after(bury).as_micros();
+    pub(super) fn bury_name(&self, id: TaskId, row: i64, least: Duration) -> Result<()> {
+        let (least, tombstone) = (micros(least), micros(self.retention.tombstone));
         self.statement(BURY_NAME)?
-            .execute(params![id.as_bytes(), until, row])
+            .execute(params![id.as_bytes(), self.now.as_micros(), row, least, tombstone])
             .map(drop)
             .map_err(|error| fault("keep a task's name", error))
     }

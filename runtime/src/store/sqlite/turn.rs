@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::fault::fault;
+use super::limits::Limits;
 use super::session::Session;
 use crate::error::Result;
 use crate::store::share::take_fairly;
@@ -45,7 +46,8 @@ impl Session {
         if !self.is_enlisted(turn.worker)? {
             return Err(stale_lease());
         }
-        let settled = self.settle(turn.worker, &turn.settle)?;
+        let mut limits = self.limits()?;
+        let settled = self.settle(turn.worker, &turn.settle, &mut limits)?;
         let cancels = self.honour_cancels(turn.worker)?;
         let mut next = self.next_due()?;
         let mut claims = Vec::new();
@@ -54,8 +56,11 @@ impl Session {
                 self.promote(PROMOTED_PER_TURN)?;
                 next = self.next_due()?;
             }
-            claims = self.claim(turn.worker, turn.want, &turn.queues)?;
+            let wait;
+            (claims, wait) = self.claim(turn.worker, turn.want, &turn.queues, &mut limits)?;
+            next = next.into_iter().chain(wait).min();
         }
+        self.keep_limits(&limits)?;
         Ok(Turned { settled, claims, next, cancels })
     }
 
@@ -75,22 +80,35 @@ impl Session {
         Ok(eta.map(|eta| Timestamp::from_micros(eta).since(self.now)))
     }
 
-    fn claim(&mut self, worker: WorkerId, want: usize, queues: &Queues) -> Result<Vec<Claim>> {
-        let open = match queues {
+    fn claim(
+        &mut self,
+        worker: WorkerId,
+        want: usize,
+        queues: &Queues,
+        limits: &mut Limits,
+    ) -> Result<(Vec<Claim>, Option<Duration>)> {
+        let mut open = match queues {
             Queues::All => self.ready_queues()?,
             Queues::Only(queues) => self.numbered(queues)?,
         };
+        open.retain(|(number, _)| limits.of(*number).is_none_or(|limited| limited.limit.admits(queues)));
         self.claims = self.claims.wrapping_add(1);
         let mut claims = Vec::with_capacity(want.min(1024));
         take_fairly(&open, self.claims, want, |(number, queue), n| {
-            let taken =
-                self.claim_of(worker, *number, queue, n).map_err(|error| fault("claim tasks", error))?;
+            let mut taken = match limits.of(*number).map(|limited| limited.limit.room(self.now)) {
+                Some(0) => Vec::new(),
+                room => self
+                    .claim_of(worker, *number, queue, n.min(room.unwrap_or(n)))
+                    .map_err(|error| fault("claim tasks", error))?,
+            };
+            limits.claimed(*number, &mut taken, self.now);
             let count = taken.len();
             claims.extend(taken);
             Ok(count)
         })?;
         claims.sort_unstable_by_key(|claim| (claim.priority, claim.eta, claim.fence.id));
-        Ok(claims)
+        let wait = self.wait_for_limits(limits, &open)?;
+        Ok((claims, wait))
     }
 
     /// Claims the next `n` of a queue.
@@ -138,6 +156,7 @@ impl Session {
                 epoch: epoch.unwrap_or(0) + 1,
                 named: name.is_some(),
                 row: row.get(0)?,
+                limit: 0,
             },
             attempt: attempt.unwrap_or(0) + 1,
             crashes: row.get::<_, Option<u32>>(9)?.unwrap_or(0),
@@ -146,6 +165,7 @@ impl Session {
             name,
             priority: row.get(1)?,
             eta: Timestamp::from_micros(row.get(2)?),
+            retry: None,
             options: row.get(5)?,
             payload: row.get(6)?,
         })

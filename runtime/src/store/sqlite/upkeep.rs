@@ -38,6 +38,7 @@ impl Session {
     pub(super) fn upkeep(&mut self, rules: &UpkeepRules) -> Result<Upkept> {
         let promoted = self.promote(rules.batch)?;
         let (rescued, quarantined) = self.rescue(rules)?;
+        self.recount_limits()?;
         let pruned = self.prune(rules.batch)?;
         self.prune_names(rules.batch)?;
         self.prune_strays()?;

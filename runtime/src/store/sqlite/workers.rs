@@ -47,6 +47,7 @@ impl Session {
             .and_then(Iterator::collect)
             .map_err(|error| fault("give tasks back", error))?;
         given_back.iter().try_for_each(|row| self.make_ready(*row))?;
+        self.recount_limits()?;
         self.after.wake |= !given_back.is_empty();
         self.forget(worker)
     }
