@@ -14,6 +14,7 @@ mod orders;
 mod place;
 pub mod postgres;
 mod process;
+mod python;
 mod recording;
 #[cfg(feature = "http")]
 pub mod served;
@@ -30,6 +31,7 @@ pub use lying::{Lie, Lying};
 pub use orders::{Call, Orders, Work};
 pub use place::Place;
 pub use process::Process;
+pub use python::python;
 pub use recording::Recording;
 pub use rustix::process::Signal;
 pub use stores::open_store;

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use axum::Router;
 use delay::http::{Auth, Door, Key, Keys, serve};
 
 use delay::store::TaskRecord;
@@ -29,25 +30,62 @@ pub struct Served {
 impl Served {
     /// A runtime on a new file, and its door.
     pub async fn start(set_up: impl FnOnce(Builder) -> Builder, door: impl FnOnce(Door) -> Door) -> Self {
+        Self::start_with(&keys(), set_up, door).await
+    }
+
+    /// The same, with keys that somebody else has, too.
+    ///
+    /// # Panics
+    /// If there is no place for temporary files.
+    pub async fn start_with(
+        keys: &Keys,
+        set_up: impl FnOnce(Builder) -> Builder,
+        door: impl FnOnce(Door) -> Door,
+    ) -> Self {
         let folder = TempDir::new().expect("a folder");
         let url = format!("sqlite:{}", folder.path().join("jobs.db").display());
-        Self { folder: Some(folder), ..Self::on(&url, set_up, door).await }
+        Self { folder: Some(folder), ..Self::open(&url, keys, set_up, |_, _, _, of| door(of)).await }
+    }
+
+    /// A runtime on a new file, its door, and further routes.
+    ///
+    /// # Panics
+    /// If there is no place for temporary files.
+    pub async fn paged(
+        set_up: impl FnOnce(Builder) -> Builder,
+        routes: impl FnOnce(&Runtime) -> Router,
+    ) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let url = format!("sqlite:{}", folder.path().join("jobs.db").display());
+        let served = Self::open(&url, &keys(), set_up, |rt, _, _, door| door.app(routes(rt))).await;
+        Self { folder: Some(folder), ..served }
+    }
+
+    /// On a store in memory; the door is made by whoever has seen the runtime and the address.
+    pub async fn seen(door: impl FnOnce(&Runtime, SocketAddr, &Keys, Door) -> Door) -> Self {
+        Self::open("memory:", &keys(), |builder| builder, door).await
     }
 
     /// A runtime on this store, and its door.
-    ///
-    /// # Panics
-    /// If it cannot be opened.
     pub async fn on(
         url: &str,
         set_up: impl FnOnce(Builder) -> Builder,
         door: impl FnOnce(Door) -> Door,
     ) -> Self {
+        Self::open(url, &keys(), set_up, |_, _, _, of| door(of)).await
+    }
+
+    async fn open(
+        url: &str,
+        keys: &Keys,
+        set_up: impl FnOnce(Builder) -> Builder,
+        door: impl FnOnce(&Runtime, SocketAddr, &Keys, Door) -> Door,
+    ) -> Self {
         let rt = set_up(Runtime::builder(url)).build().await.expect("a runtime");
-        let keys = Keys::new(Key::generate().parse().expect("a key"));
+        let keys = keys.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let door = door(Door::new(&rt, Auth::signed(keys.clone())));
+        let door = door(&rt, address, &keys, Door::new(&rt, Auth::signed(keys.clone())));
         let server = tokio::spawn(serve(listener, door));
         Self { rt, address, keys, folder: None, server }
     }
@@ -89,6 +127,10 @@ impl Served {
         soon("the stop", self.rt.stop()).await.expect("a stop in order");
         soon("the server's end", self.server).await.expect("no panic").expect("it served to its end");
     }
+}
+
+fn keys() -> Keys {
+    Keys::new(Key::generate().parse().expect("a key"))
 }
 
 /// Signs a request as a message of this id, `off` seconds from now.

@@ -160,7 +160,8 @@ pub struct Scripted {
 
 impl Scripted {
     /// A server that answers the `n`th request, counted from 0, with what `answer` gives: a status line's end, such as
-    /// `200 OK`, with further header lines and a body after it if need be. `None` closes without an answer.
+    /// `200 OK`, with further header lines and a body after it if need be. `None` closes without an answer; an empty text
+    /// is none either, and the connection stays.
     ///
     /// # Panics
     /// If there is no free port.
@@ -231,6 +232,9 @@ async fn converse(
         let answer = answer(n, &heard);
         let _ = sender.send(heard);
         let Some(answer) = answer else { return Ok(()) };
+        if answer.is_empty() {
+            return std::future::pending().await;
+        }
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let text = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         stream.write_all(text.as_bytes()).await?;

@@ -319,3 +319,22 @@ async fn a_delivery_that_a_stop_interrupts_is_answered_with_503_and_kept() {
     assert_eq!(served.rt.client().store().list(filter).await.unwrap().len(), 1);
     served.stop().await;
 }
+
+#[tokio::test]
+async fn the_door_keeps_its_word_on_a_postgres_server() {
+    let (seen, schema) = (Seen::default(), delay_tests::postgres::Schema::fresh());
+    let set_up = |builder: delay::Builder| builder.state(seen.clone()).state(Gate::new());
+    let served = Served::on(&schema.url(), set_up, |door| door).await;
+    let task = TaskId::new();
+    let fine = Call::post(PUSH_PATH, payload(Note::task("there".into())).await);
+    for off in [-1, 0] {
+        let call = sign(&served.keys, &format!("{task}_1"), off, fine.clone());
+        assert_eq!(outcome(&call.send(served.address).await), (200, "succeeded"));
+    }
+    let failing = served.signed(Call::post(PUSH_PATH, payload(Fail::task("today".into())).await));
+    assert_eq!(outcome(&failing.send(served.address).await), (500, "again"));
+    let held = served.signed(Call::post(PUSH_PATH, "no invocation")).send(served.address).await;
+    assert_eq!(outcome(&held), (202, "held"));
+    assert_eq!(seen.all(), ["there", "today 1"]);
+    served.stop().await;
+}

@@ -13,7 +13,7 @@ use delay::http::oidc::{Callers, Issuer, Jwks, Policy};
 use delay::http::{Auth, Door, PUSH_PATH, serve};
 use delay::{Context, Runtime, TaskState};
 use delay_tests::served::{Served, payload, sign};
-use delay_tests::web::{Call, Reply, seconds, talk};
+use delay_tests::web::{Call, Reply, Scripted, seconds, talk};
 use delay_tests::{Dice, soon};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
@@ -337,6 +337,11 @@ async fn on_the_loopback_a_door_may_do_without_auth() {
     let server = tokio::spawn(serve(listener, Door::new(&rt, Auth::none())));
     assert_eq!(good().await.send(address).await.status, 200);
     assert_eq!(runs.count(), 1);
+    // A page of some web site, in a browser on this machine.
+    for (header, value) in [("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")] {
+        assert_eq!(good().await.header(header, value).send(address).await.status, 401);
+    }
+    assert_eq!(runs.count(), 1);
     rt.stop().await.unwrap();
     server.await.unwrap().unwrap();
 }
@@ -361,10 +366,15 @@ impl Tokens {
     }
 
     fn issuer(&self) -> Issuer {
+        Issuer::new(Jwks::parse(&self.keys()).unwrap())
+    }
+
+    /// As an issuer publishes them.
+    fn keys(&self) -> String {
         let point = self.key.public_key().as_ref();
         let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
         let key = serde_json::json!({"kty": "EC", "crv": "P-256", "kid": "1", "x": x, "y": y});
-        Issuer::new(Jwks::parse(&serde_json::json!({"keys": [key]}).to_string()).unwrap())
+        serde_json::json!({"keys": [key]}).to_string()
     }
 
     fn token(&self, algorithm: &str, audience: &str, expires: i64) -> String {
@@ -381,6 +391,36 @@ impl Tokens {
         let signature = self.key.sign(&self.random, message.as_bytes()).unwrap();
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
+}
+
+#[tokio::test]
+async fn the_keys_of_an_issuer_are_fetched_and_what_is_no_set_of_keys_is_refused() {
+    let (tokens, rt) = (Tokens::new(), Runtime::open("memory:").await.unwrap());
+    let keys = tokens.keys();
+    let site = Scripted::start(move |_, heard| {
+        Some(match heard.line.as_str() {
+            "GET /keys" => format!("200 OK\r\n\r\n{keys}"),
+            "GET /none" => "200 OK\r\n\r\n{\"keys\": []}".to_owned(),
+            "GET /text" => "200 OK\r\n\r\nhello".to_owned(),
+            _ => "404 Not Found".to_owned(),
+        })
+    })
+    .await;
+    let url = |path: &str| format!("http://{}{path}", site.address);
+    for path in ["/none", "/text", "/nowhere"] {
+        Issuer::fetched(&rt, &url(path)).await.unwrap_err();
+    }
+    let issuer = Issuer::fetched(&rt, &url("/keys")).await.unwrap();
+    let policy = Policy::new(ISSUER, AUDIENCE, Callers::Emails(vec![CALLER.to_owned()]));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let door = Runtime::builder("memory:").state(Runs::default()).build().await.unwrap();
+    let server = tokio::spawn(serve(listener, Door::new(&door, Auth::token(policy, issuer))));
+    let authorization = format!("Bearer {}", tokens.token("ES256", AUDIENCE, 600));
+    assert_eq!(good().await.header("Authorization", &authorization).send(address).await.status, 200);
+    rt.stop().await.unwrap();
+    door.stop().await.unwrap();
+    server.await.unwrap().unwrap();
 }
 
 #[tokio::test]

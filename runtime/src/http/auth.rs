@@ -3,13 +3,12 @@
 use axum::http::HeaderMap;
 #[cfg(feature = "oidc")]
 use axum::http::header::AUTHORIZATION;
+use axum::http::header::ORIGIN;
 
 use super::key::Keys;
 #[cfg(feature = "oidc")]
 use super::oidc::{Issuer, Policy};
-#[cfg(feature = "oidc")]
-use super::refusal::Reason;
-use super::refusal::Refusal;
+use super::refusal::{Reason, Refusal};
 use super::verifier::Verifier;
 use crate::time::Timestamp;
 
@@ -58,7 +57,7 @@ impl Auth {
         self
     }
 
-    /// Whoever reaches the door. [`serve`](super::serve()) takes this on the loopback alone, and a
+    /// Whoever reaches the door, but for browsers. [`serve`](super::serve()) takes this on the loopback alone, and a
     /// [`Door::router`](super::Door::router) not at all.
     #[must_use]
     pub fn none() -> Self {
@@ -94,7 +93,11 @@ impl Auth {
             let text = text.ok_or(Reason::Malformed("authorization"))?;
             return issuer.verify(policy, text, now).map(|_| Admitted { id: None });
         }
-        let Some(verifier) = &self.verifier else { return Ok(Admitted { id: None }) };
+        let Some(verifier) = &self.verifier else {
+            // Even where everybody may call, a page of some web site may not let a browser on this machine do it.
+            let browser = headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site");
+            return if browser { Err(Reason::Malformed("origin").into()) } else { Ok(Admitted { id: None }) };
+        };
         let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let id = verifier.verify(pairs, body, now)?;
         Ok(Admitted { id: Some(id.to_owned()) })

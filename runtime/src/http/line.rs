@@ -22,8 +22,8 @@ const CONNECTING: Duration = Duration::from_secs(10);
 /// How long a connection is kept for the next request: less than most servers keep it.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// What is read of an answer's body. It is for people.
-const LONGEST_ANSWER: usize = 16 * 1024;
+/// What is read of an answer's body: a reason, or an issuer's keys.
+const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// Sends requests. Clones share their connections.
 #[derive(Clone, Debug)]

@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use super::Runtime;
 use crate::background::{Background, Host};
+#[cfg(feature = "oidc")]
+use crate::error::Result;
+#[cfg(feature = "oidc")]
+use crate::http::oidc::Issuer;
 use crate::http::{Auth, BackgroundHost, Dispatcher, Door, Keys, Pages, Parts};
 
 impl Runtime {
@@ -57,5 +61,33 @@ impl Background {
     pub fn over_http(rt: &Runtime, host: BackgroundHost) -> Self {
         let (client, stopper) = (rt.client.clone(), rt.stopper.clone());
         Self::of(|matchmaker| host.joined(matchmaker, stopper.clone()), client, stopper.clone())
+    }
+}
+
+#[cfg(feature = "oidc")]
+impl Issuer {
+    /// The issuer whose keys are at `jwks_uri`, such as `https://www.googleapis.com/oauth2/v3/certs`. They are fetched now,
+    /// every hour, and when somebody comes with an unknown key, but then not more than once in five minutes; until the
+    /// runtime stops. The keys that are known stay when they cannot be fetched.
+    ///
+    /// ```no_run
+    /// use delay::http::oidc::{Callers, Issuer, Policy};
+    /// use delay::http::{Auth, Door};
+    ///
+    /// # async fn example(rt: delay::Runtime) -> delay::Result<()> {
+    /// let callers = Callers::Emails(vec!["tasks@my-project.iam.gserviceaccount.com".to_owned()]);
+    /// let policy = Policy::new("https://accounts.google.com", "https://example.com/_ah/queue/go/delay", callers);
+    /// let issuer = Issuer::fetched(&rt, "https://www.googleapis.com/oauth2/v3/certs").await?;
+    /// let door = Door::new(&rt, Auth::token(policy, issuer));
+    /// # drop(door); Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If they cannot be fetched this first time, or none of them can be used.
+    ///
+    /// # Cancel safety
+    /// Dropped, nothing was begun.
+    pub async fn fetched(rt: &Runtime, jwks_uri: &str) -> Result<Self> {
+        Self::follow(&rt.stopper, jwks_uri).await
     }
 }

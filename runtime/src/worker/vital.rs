@@ -67,3 +67,27 @@ impl Pulses {
         vitals
     }
 }
+
+#[cfg(all(test, feature = "http"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_whose_loop_does_not_turn_is_told_apart_from_one_that_answers() {
+        let pulses = Pulses::default();
+        let (mut turning, stalled) = (pulses.add("turning"), pulses.add("stalled"));
+        let answers = async {
+            while let Some(probe) = turning.recv().await {
+                let _ = probe.send(Vital { in_trouble: false, running: 3, concurrency: 4 });
+            }
+        };
+        let felt = tokio::select! {
+            felt = pulses.feel(Duration::from_secs(2)) => felt,
+            () = answers => unreachable!("it answers for ever"),
+        };
+        let [(one, Some(vital)), (other, None)] = &felt[..] else { panic!("{felt:?}") };
+        assert_eq!((one.as_str(), other.as_str(), vital.running), ("turning", "stalled", 3));
+        drop(stalled);
+        assert!(pulses.feel(Duration::from_secs(2)).await.iter().all(|(_, vital)| vital.is_none()), "gone");
+    }
+}

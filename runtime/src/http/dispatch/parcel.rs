@@ -29,7 +29,7 @@ const OWN: [&str; 10] = [
     "transfer-encoding",
     "upgrade",
 ];
-const OWN_PREFIXES: [&str; 4] = ["x-appengine-", "x-cloudtasks-", "webhook-", "delay-"];
+const OWN_PREFIXES: [&str; 3] = ["x-appengine-", "x-cloudtasks-", "webhook-"];
 
 /// The request of one attempt.
 ///
