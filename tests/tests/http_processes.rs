@@ -7,10 +7,16 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use delay::http::{Dispatcher, Key, Keys};
-use delay::{Due, Retry, Runtime, Task, TaskId, TaskState};
+use delay::http::{Dispatcher, Key, Keys, PUSH_PATH};
+use delay::{Context, Due, Retry, Runtime, Task, TaskId, TaskState};
+use delay_tests::served::{Served, sign};
+use delay_tests::web::Call;
 use delay_tests::{BOUND, soon};
 use tempfile::TempDir;
+
+/// What this program has, so that it has something.
+#[delay::func("nothing")]
+async fn nothing(_ctx: &Context) {}
 
 /// A receiver, watched line by line; it is killed when this is dropped.
 struct Receiver {
@@ -105,4 +111,27 @@ async fn a_receiver_that_is_killed_in_a_task_is_sent_it_again_and_runs_it_once_m
     assert!(record.attempt > 1, "the first attempt was lost with the receiver");
     assert!(receiver.lines.try_recv().is_err(), "and nothing ran beside it");
     rt.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_posted_call_of_a_function_that_is_not_there_runs_in_the_program_that_has_it() {
+    let folder = TempDir::new().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("jobs.db").display());
+    let served = Served::on(&store, |builder| builder, |door| door).await;
+    let task = TaskId::new();
+    let post = Call::post(PUSH_PATH, call().payload);
+    let reply = sign(&served.keys, &format!("{task}_1"), -1, post.clone()).send(served.address).await;
+    assert_eq!((reply.status, reply.header("delay-outcome")), (202, Some("held")), "{}", reply.text);
+    // The sender has its answer and is gone; the task waits for a program that has the function.
+    let mut receiver = Receiver::start(&store, &Key::generate(), "127.0.0.1:0");
+    receiver.says("listening");
+    assert_eq!(receiver.says("begun"), format!("{task} 1"));
+    receiver.go_on();
+    receiver.says("ended");
+    let kept = reply.header("delay-task").unwrap().parse().unwrap();
+    let record = soon("the task's end", served.rt.handle::<()>(kept).finished()).await.unwrap();
+    assert_eq!(record.state, TaskState::Succeeded);
+    let again = sign(&served.keys, &format!("{task}_1"), 0, post).send(served.address).await;
+    assert_eq!((again.status, again.header("delay-outcome")), (200, Some("succeeded")));
+    served.stop().await;
 }
