@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::client::Client;
 use crate::codec::InvocationWriter;
-use crate::draft::Draft;
+use crate::draft::{Content, Draft};
 use crate::enqueue::{Drafted, Enqueue};
 use crate::error::{Error, Kind, Result};
 use crate::handle::Handle;
@@ -16,7 +16,7 @@ use crate::id::TaskId;
 use crate::limits::{check_name, check_queue};
 use crate::registry::{Function, Registration};
 use crate::retry::Retry;
-use crate::task::{Due, Task, TaskOptions};
+use crate::task::Due;
 use crate::time::{IntoDuration, Timestamp};
 
 /// A call being written down, argument by argument. Stubs use it; nobody else needs to.
@@ -58,22 +58,8 @@ impl Call {
     /// The task, to be given options and added.
     pub fn task<T>(self) -> TaskBuilder<T> {
         let Registration { function, options, .. } = self.registration;
-        let mut draft = Draft {
-            function,
-            task: Task {
-                id: TaskId::new(),
-                queue: Cow::Borrowed(options.queue),
-                name: None,
-                due: Due::Now,
-                priority: options.priority,
-                tag: None,
-                options: None,
-                payload: Vec::new(),
-            },
-            options: TaskOptions::default(),
-            largest: None,
-            mistake: None,
-        };
+        let mut draft = Draft::new(function, Content::Call);
+        (draft.task.queue, draft.task.priority) = (Cow::Borrowed(options.queue), options.priority);
         match self.writer.finish() {
             Ok(encoded) => {
                 draft.task.payload = encoded.bytes;
@@ -109,6 +95,13 @@ pub struct TaskBuilder<T> {
 impl<T> fmt::Debug for TaskBuilder<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.draft.fmt(f)
+    }
+}
+
+impl TaskBuilder<()> {
+    /// A task that is no call.
+    pub(crate) fn of(draft: Draft) -> Self {
+        Self { draft, value: PhantomData }
     }
 }
 

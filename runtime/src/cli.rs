@@ -23,7 +23,7 @@
 //! |---|---|
 //! | 0 | done; also if whoever reads the output has seen enough (`delay tasks \| head`) |
 //! | 1 | not done, or not all of it: an id is unknown, a task is in the wrong state, the store failed on the way |
-//! | 2 | the command makes no sense: an unknown option, no store, a function that nobody knows, no `--yes` |
+//! | 2 | the command makes no sense: an unknown option, no store, a function that nobody knows, no `--yes`, a file with mistakes |
 //! | 3 | the store cannot be opened: missing, not permitted, damaged, another application's, or of another version |
 //! | 4 | nothing was done, because the answer to the question was no |
 //! | 5 | `doctor` has found trouble, and told it |
@@ -109,8 +109,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Lists functions: linked into this program, announced by workers, or waited for by tasks
     Functions,
-    /// Counts the tasks of each queue by their state
-    Queues,
+    /// Lists the queues with their tasks by state and their configuration; or changes that
+    Queues(queues::QueuesArgs),
     /// Lists the workers that the store knows
     Workers,
     /// Looks for what is wrong, or soon will be, with the place where tasks live, and says what to do
@@ -173,7 +173,7 @@ impl Command {
             Self::Delete(args) => args.run(Action::Delete, url, output).await,
             Self::Migrate(args) => args.run(url, output).await,
             Self::Functions => functions::run(url, output).await,
-            Self::Queues => queues::run(url, output).await,
+            Self::Queues(args) => args.run(url, output).await,
             Self::Workers => workers::run(url, output).await,
             Self::Bench(args) => args.run(url, output).await,
             Self::Doctor(args) => return args.run(url, output).await,

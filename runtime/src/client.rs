@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::draft::Draft;
+use crate::draft::{Content, Draft};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::store::{Pushed, Store};
@@ -53,6 +53,18 @@ impl Client {
 
     /// Adds drafts, all or none.
     pub(crate) async fn push(&self, drafts: Vec<Draft>) -> Result<Added> {
+        if drafts.iter().any(|draft| draft.content != Content::Call) {
+            let configs = self.0.store.queue_configs().await?;
+            drafts
+                .iter()
+                .filter(|draft| draft.content != Content::Call)
+                .try_for_each(|draft| draft.fits(&configs))?;
+        }
+        self.push_fitting(drafts).await
+    }
+
+    /// Adds drafts whose queues have been looked at, all or none.
+    pub(crate) async fn push_fitting(&self, drafts: Vec<Draft>) -> Result<Added> {
         let tasks =
             drafts.into_iter().map(|draft| draft.check(&self.0.limits)).collect::<Result<Vec<_>>>()?;
         let pushed = self.0.store.push(tasks).await?;

@@ -1,14 +1,20 @@
 //! A task on its way out of a stub, and the checks that it passes before it goes into a store (G8).
 
+use std::borrow::Cow;
+
 use crate::codec;
 use crate::error::{Error, Kind, Result};
 use crate::id::TaskId;
 use crate::limits::Limits;
-use crate::task::{Task, TaskOptions};
+use crate::queues::{DEFAULT_QUEUE, Mode, QueueConfig};
+use crate::request::check_header;
+use crate::store::unknown_queue;
+use crate::task::{Due, Task, TaskOptions};
 
 /// A task on its way out of a stub, not yet checked.
 #[derive(Clone, Debug)]
 pub struct Draft {
+    pub(crate) content: Content,
     pub(crate) function: &'static str,
     pub(crate) task: Task,
     pub(crate) options: TaskOptions,
@@ -18,7 +24,39 @@ pub struct Draft {
     pub(crate) mistake: Option<Error>,
 }
 
+/// What the payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// A call of a function.
+    Call,
+    /// A generic HTTP request.
+    Request,
+    /// Whatever those who lease tasks have agreed upon.
+    Bytes,
+}
+
 impl Draft {
+    /// A task of nothing but its payload, in the default queue. `function` is what errors call it.
+    pub(crate) fn new(function: &'static str, content: Content) -> Self {
+        Self {
+            content,
+            function,
+            task: Task {
+                id: TaskId::new(),
+                queue: Cow::Borrowed(DEFAULT_QUEUE),
+                name: None,
+                due: Due::Now,
+                priority: 0,
+                tag: None,
+                options: None,
+                payload: Vec::new(),
+            },
+            options: TaskOptions::default(),
+            largest: None,
+            mistake: None,
+        }
+    }
+
     pub(crate) fn id(&self) -> TaskId {
         self.task.id
     }
@@ -33,6 +71,31 @@ impl Draft {
 
     pub(crate) fn mistake(&mut self, error: Error) {
         self.mistake.get_or_insert(error);
+    }
+
+    /// Whether the queue is there, and of the mode that the content needs.
+    pub(crate) fn fits(&self, configs: &[QueueConfig]) -> Result<()> {
+        if let Some(mistake) = &self.mistake {
+            return Err(mistake.clone());
+        }
+        let queue = self.queue();
+        let config = configs.iter().find(|config| config.name == queue);
+        if config.is_none() && queue != DEFAULT_QUEUE {
+            return Err(unknown_queue(queue));
+        }
+        let mode = config.map_or(Mode::Push, |config| config.mode);
+        let text = match (mode, self.content) {
+            (Mode::Push, Content::Bytes) => {
+                format!(
+                    "the queue `{queue}` is for pushing, and this task is for pulling: put it into a queue of `mode: pull`"
+                )
+            }
+            (Mode::Pull, Content::Call | Content::Request) => {
+                format!("the queue `{queue}` is for pulling: nothing would run {}", self.function)
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::new(Kind::InvalidQueueMode, text))
     }
 
     /// The task itself, if it may go in.
@@ -59,6 +122,10 @@ impl Draft {
                 self.function, limits.headers
             );
             return Err(Error::new(Kind::HeadersTooLarge, text));
+        }
+        if self.content == Content::Request {
+            let pairs = &self.options.headers;
+            pairs.iter().try_for_each(|(name, value)| check_header(name, value))?;
         }
         if !self.options.is_default() {
             let packed = codec::to_vec(&self.options);

@@ -90,7 +90,7 @@ impl Added {
     }
 }
 
-fn check_names(drafts: &[Draft]) -> Result<()> {
+pub(crate) fn check_names(drafts: &[Draft]) -> Result<()> {
     let mut seen = HashSet::new();
     for draft in drafts {
         if let Some(name) = draft.name()

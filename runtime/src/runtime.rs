@@ -30,6 +30,8 @@ use crate::worker::{Pulses, Worker, WorkerConfig};
 #[cfg(feature = "http")]
 mod doors;
 mod name;
+#[cfg(feature = "queues")]
+mod queueing;
 #[cfg(feature = "cron")]
 mod scheduling;
 mod signals;
@@ -218,6 +220,8 @@ pub struct Builder {
     registry: Option<&'static Registry>,
     #[cfg(feature = "cron")]
     scheduled: Vec<scheduling::Scheduled>,
+    #[cfg(feature = "queues")]
+    queue_file: Option<std::path::PathBuf>,
     mistake: Option<Error>,
 }
 
@@ -238,6 +242,8 @@ impl Builder {
             registry: None,
             #[cfg(feature = "cron")]
             scheduled: Vec::new(),
+            #[cfg(feature = "queues")]
+            queue_file: None,
             mistake: None,
         }
     }
@@ -357,6 +363,10 @@ impl Builder {
             Source::Url(url) => schemes::open(&url, self.retention).await?,
             Source::Store(store) => store,
         };
+        #[cfg(feature = "queues")]
+        if let Some(path) = &self.queue_file {
+            queueing::apply(path, &*store).await?;
+        }
         let client = Client::new(store, self.limits);
         let stopper = Stopper::builder().name("delay::Runtime").build();
         let stopping = stopper.cancel_on_quiesce(&tokio_util::sync::CancellationToken::new());

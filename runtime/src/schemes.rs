@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 #[cfg(feature = "cli")]
-use crate::store::Inspect;
+use crate::store::QueueBook;
 #[cfg(feature = "cli")]
 use crate::store::finding::{Bounds, Finding};
 use crate::store::memory::MemoryStore;
@@ -38,7 +38,7 @@ pub(crate) struct Scheme {
 
 /// A store that is only read.
 #[cfg(feature = "cli")]
-pub(crate) type Look = dyn Inspect + Send + Sync;
+pub(crate) type Look = dyn QueueBook + Send + Sync;
 
 // The one place that may: linkme's table lives in a link section, and the compiler counts naming one as unsafe.
 #[allow(unsafe_code)]

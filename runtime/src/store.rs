@@ -45,7 +45,7 @@ pub use queue_book::{
     Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, LeaseTo, QueueBook, QueueDesk, QueueEdit, QueueStats,
     Resume, Tagged,
 };
-pub(crate) use queue_book::{check_pull, exhausted_text, is_exhausted};
+pub(crate) use queue_book::{check_pull, exhausted_text, is_exhausted, unknown_queue};
 pub use record::{Count, Filter, Order, TaskRecord, WorkerRecord};
 
 /// An answer on its way.

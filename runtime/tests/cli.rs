@@ -9,6 +9,7 @@ mod cli {
     mod migrating;
     mod opening;
     mod pipes;
+    mod queueing;
     mod showing;
     mod surveying;
 }

@@ -246,7 +246,11 @@ mod tests {
 
     fn job(runs: &Arc<AtomicUsize>) -> Job {
         let runs = Arc::clone(runs);
-        Box::new(move |_, _| Box::pin(async move { drop(runs.fetch_add(1, Ordering::SeqCst)) }))
+        Box::new(move |_, _| {
+            Box::pin(async move {
+                runs.fetch_add(1, Ordering::SeqCst);
+            })
+        })
     }
 
     async fn run(job: Job) {

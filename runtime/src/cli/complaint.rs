@@ -42,6 +42,11 @@ impl Complaint {
         Self { exit, ..Self::failed(error) }
     }
 
+    /// What the command was given makes no sense.
+    pub(super) fn mistaken(error: Error) -> Self {
+        Self { exit: Exit::Usage, ..Self::failed(error) }
+    }
+
     /// What to do next.
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }

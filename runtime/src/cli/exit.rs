@@ -19,7 +19,8 @@ pub(super) const HELP: &str = "\
 Exit codes:
   0  done
   1  not done, or not all of it: an unknown id, a wrong state, a failing store
-  2  the command makes no sense: an unknown option, no store, no --yes
+  2  the command makes no sense: an unknown option, no store, no --yes, a file
+     with mistakes
   3  the store cannot be opened: missing, damaged, foreign, of another version
   4  nothing was done: the question was answered with no
   5  doctor has found trouble";

@@ -1,14 +1,50 @@
-//! `delay queues`: how many tasks of each queue are in each state.
+//! `delay queues`: how many tasks of each queue are in each state, and what the queue's configuration says; and the
+//! commands that change that.
 
 use std::collections::BTreeMap;
 
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::access;
 use super::complaint::Complaint;
 use super::output::Output;
 use super::table::{Column, table};
+use crate::queues::QueueConfig;
 use crate::task::TaskState;
+
+mod change;
+mod document;
+
+use change::{ApplyArgs, NameArgs, Switch};
+use document::ConfigDocument;
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct QueuesArgs {
+    #[command(subcommand)]
+    command: Option<QueuesCommand>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum QueuesCommand {
+    /// Makes the queues those of a file: `queue.yaml` or `delay.toml`
+    Apply(ApplyArgs),
+    /// Stops a queue: nothing of it begins until it is resumed, and its tasks stay
+    Pause(NameArgs),
+    /// Lets a queue go on that was paused or stopped
+    Resume(NameArgs),
+}
+
+impl QueuesArgs {
+    pub(super) async fn run(&self, url: &str, output: &Output) -> Result<(), Complaint> {
+        match &self.command {
+            None => list(url, output).await,
+            Some(QueuesCommand::Apply(args)) => args.run(url, output).await,
+            Some(QueuesCommand::Pause(args)) => args.run(Switch::Pause, url, output).await,
+            Some(QueuesCommand::Resume(args)) => args.run(Switch::Resume, url, output).await,
+        }
+    }
+}
 
 #[derive(Debug, Serialize)]
 struct Document {
@@ -21,6 +57,8 @@ struct QueueDocument {
     #[serde(flatten)]
     states: StateCounts,
     total: u64,
+    /// What it is configured to, if it is.
+    config: Option<ConfigDocument>,
 }
 
 /// A count for each state, also where it is 0.
@@ -49,15 +87,25 @@ impl StateCounts {
     }
 }
 
-pub(super) async fn run(url: &str, output: &Output) -> Result<(), Complaint> {
+async fn list(url: &str, output: &Output) -> Result<(), Complaint> {
     let store = access::look(url).await?;
-    let mut by_queue: BTreeMap<String, StateCounts> = BTreeMap::new();
-    for count in store.counts().await.map_err(Complaint::failed)? {
-        *by_queue.entry(count.queue).or_default().of(count.state) += count.tasks;
+    let mut by_queue: BTreeMap<String, (StateCounts, Option<QueueConfig>)> = BTreeMap::new();
+    for config in store.queue_configs().await.map_err(Complaint::failed)? {
+        let name = config.name.clone();
+        by_queue.entry(name).or_default().1 = Some(config);
     }
-    let queues = by_queue.into_iter().map(|(queue, mut states)| {
+    for count in store.counts().await.map_err(Complaint::failed)? {
+        *by_queue.entry(count.queue).or_default().0.of(count.state) += count.tasks;
+    }
+    let queues = by_queue.iter().map(|(queue, (states, config))| {
+        let mut states = *states;
         let total = TaskState::ALL.into_iter().map(|state| *states.of(state)).sum();
-        QueueDocument { queue, states, total }
+        QueueDocument {
+            queue: queue.clone(),
+            states,
+            total,
+            config: config.as_ref().map(ConfigDocument::from),
+        }
     });
     let document = Document { queues: queues.collect() };
     output.answer(&document, || {
@@ -72,12 +120,14 @@ pub(super) async fn run(url: &str, output: &Output) -> Result<(), Complaint> {
             Whole("FAILED"),
             Whole("CANCELLED"),
             Whole("TOTAL"),
+            Cut("CONFIGURATION"),
         ];
-        let rows = document.queues.iter().map(|queue| {
+        let rows = by_queue.iter().zip(&document.queues).map(|((_, (_, config)), queue)| {
             let mut states = queue.states;
             let counts = TaskState::ALL.into_iter().map(|state| states.of(state).to_string());
+            let config = config.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
             let mut row = vec![queue.queue.clone()];
-            row.extend(counts.chain([queue.total.to_string()]));
+            row.extend(counts.chain([queue.total.to_string(), config]));
             row
         });
         table(&columns, rows.collect(), output.width())

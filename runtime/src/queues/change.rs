@@ -191,15 +191,20 @@ fn retry_settings(retry: Option<&Retry>) -> [(&'static str, String); 5] {
     ]
 }
 
+/// Its mode, and what is not as usual: `push, rate 20/s, bucket_size 40`.
+impl fmt::Display for QueueConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.mode)?;
+        let plain = settings(&QueueConfig { mode: self.mode, ..QueueConfig::default_queue() });
+        let told = settings(self).into_iter().zip(plain).filter(|(value, plain)| value != plain);
+        told.into_iter().try_for_each(|((word, value), _)| write!(f, ", {word} {value}"))
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Add(queue) => {
-                write!(f, "+ {}: mode {}", queue.name, queue.mode)?;
-                let plain = settings(&QueueConfig { mode: queue.mode, ..QueueConfig::default_queue() });
-                let told = settings(queue).into_iter().zip(plain).filter(|(value, plain)| value != plain);
-                told.into_iter().try_for_each(|((word, value), _)| write!(f, ", {word} {value}"))
-            }
+            Self::Add(queue) => write!(f, "+ {}: mode {queue}", queue.name),
             Self::Alter { to, differences } => {
                 write!(f, "~ {}: ", to.name)?;
                 for (n, Difference { word, from, to }) in differences.iter().enumerate() {

@@ -42,7 +42,7 @@ pub use self::remark::{FileError, Remark};
 
 use self::fields::{Fields, Report};
 use self::tree::{Node, Value};
-use super::{DEFAULT_QUEUE, QueueConfig};
+use super::{DEFAULT_QUEUE, QueueConfig, Resume};
 use crate::error::{Error, Kind, Result};
 
 /// A file of queues is written by people. A larger one is a mistake, and would only cost memory.
@@ -56,7 +56,8 @@ const WORDS: [&str; 4] = ["application", "queue", "resume_paused_queues", "total
 pub struct QueueFile {
     /// The queues in their order; the default queue last if the file does not name it.
     pub queues: Vec<QueueConfig>,
-    /// How many bytes the tasks of all queues may take together. Bytes; a `K` is 1024.
+    /// How many bytes the tasks of all queues may take together, as the file says; nothing enforces it. Bytes; a `K` is
+    /// 1024.
     pub total_storage_limit: Option<u64>,
     /// Whether applying the file resumes queues that an operator has paused.
     pub resume_paused_queues: bool,
@@ -149,6 +150,12 @@ impl QueueFile {
         }
     }
 
+    /// Whether applying the file lets those queues go on that an operator has paused.
+    #[must_use]
+    pub fn resume(&self) -> Resume {
+        if self.resume_paused_queues { Resume::WithFile } else { Resume::ByOperator }
+    }
+
     fn from_tree(tree: &Node, report: &mut Report) -> Option<Self> {
         if matches!(tree.value, Value::Nothing) {
             report.mistake(tree.at, "the file is empty: expected `queue` and a list of queues".to_owned());
@@ -156,6 +163,10 @@ impl QueueFile {
         }
         let fields = Fields::of(tree, "the file", &WORDS, report)?;
         let total_storage_limit = fields.read("total_storage_limit", report, values::size);
+        if let Some(entry) = fields.entry("total_storage_limit") {
+            let text = "`total_storage_limit` has no effect here: tasks take what the store's disk has";
+            report.remark(entry.at, text.to_owned());
+        }
         let resume = fields.read("resume_paused_queues", report, values::flag);
         let mut queues = entry::queues(&fields, report);
         if queues.iter().all(|queue| queue.name != DEFAULT_QUEUE) {

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{Pending, TaskRecord};
+use super::{Inspect, Pending, TaskRecord};
 use crate::codec;
 use crate::error::{Error, Kind, Result};
 use crate::id::TaskId;
@@ -20,7 +20,7 @@ use crate::task::TaskOptions;
 use crate::time::Timestamp;
 
 /// Reads about queues.
-pub trait QueueBook {
+pub trait QueueBook: Inspect {
     /// The queues that have a configuration, by name.
     fn queue_configs(&self) -> Pending<'_, Vec<QueueConfig>>;
 

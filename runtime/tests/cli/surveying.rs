@@ -13,7 +13,7 @@ async fn queues_are_counted_by_state() -> Result<()> {
     let shop = Shop::open().await?;
     shop.fill().await?;
     let none = json!({"ready": 0, "scheduled": 0, "running": 0, "held": 0, "succeeded": 0, "failed": 0,
-        "cancelled": 0});
+        "cancelled": 0, "config": null});
     let queue = |name: &str, counts: serde_json::Value, total: u64| {
         let mut queue = none.clone();
         let fields = queue.as_object_mut().expect("it is an object");
@@ -27,12 +27,12 @@ async fn queues_are_counted_by_state() -> Result<()> {
     assert_eq!(shop.delay(&["queues", "--json"]).json(), json!({"queues": expected}));
 
     let run = shop.delay(&["queues"]).expect(0);
-    let heads = "QUEUE READY SCHEDULED RUNNING HELD SUCCEEDED FAILED CANCELLED TOTAL";
+    let heads = "QUEUE READY SCHEDULED RUNNING HELD SUCCEEDED FAILED CANCELLED TOTAL CONFIGURATION";
     assert!(
         run.stdout.lines().next().is_some_and(|line| line.split_whitespace().eq(heads.split(' '))),
         "{run:?}"
     );
-    assert_eq!(run.rows()[2], ["mail", "0", "1", "1", "0", "1", "1", "1", "5"]);
+    assert_eq!(run.rows()[2], ["mail", "0", "1", "1", "0", "1", "1", "1", "5", "-"]);
     Ok(())
 }
 

@@ -1,46 +1,40 @@
-//! The queues' part of the port: interim.
+//! The queues' part of the port, handed on.
 
 use super::PostgresStore;
-use crate::error::{Error, Kind, Result};
 use crate::queues::{Change, QueueConfig};
 use crate::store::{
     Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, Pending, QueueBook, QueueDesk, QueueEdit, QueueStats,
     TaskRecord,
 };
 
-fn not_yet<'a, T: Send + 'a>() -> Pending<'a, T> {
-    let answer: Result<T> = Err(Error::new(Kind::Other, "not yet"));
-    Box::pin(std::future::ready(answer))
-}
-
 impl QueueBook for PostgresStore {
     fn queue_configs(&self) -> Pending<'_, Vec<QueueConfig>> {
-        not_yet()
+        Box::pin(self.base.queue_configs())
     }
 
-    fn queue_stats(&self, _queues: Vec<String>) -> Pending<'_, Vec<QueueStats>> {
-        not_yet()
+    fn queue_stats(&self, queues: Vec<String>) -> Pending<'_, Vec<QueueStats>> {
+        Box::pin(async move { self.base.queue_stats(&queues).await })
     }
 }
 
 impl QueueDesk for PostgresStore {
-    fn configure(&self, _edit: QueueEdit) -> Pending<'_, Vec<Change>> {
-        not_yet()
+    fn configure(&self, edit: QueueEdit) -> Pending<'_, Vec<Change>> {
+        Box::pin(async move { self.base.configure(&edit).await })
     }
 
-    fn lease(&self, _order: LeaseOrder) -> Pending<'_, Vec<TaskRecord>> {
-        not_yet()
+    fn lease(&self, order: LeaseOrder) -> Pending<'_, Vec<TaskRecord>> {
+        Box::pin(async move { self.base.lease(&order).await })
     }
 
-    fn settle_leases(&self, _queue: String, _settle: Vec<LeaseEnd>) -> Pending<'_, Vec<LeaseEnded>> {
-        not_yet()
+    fn settle_leases(&self, queue: String, settle: Vec<LeaseEnd>) -> Pending<'_, Vec<LeaseEnded>> {
+        Box::pin(async move { self.base.settle_leases(&queue, &settle).await })
     }
 
-    fn forget(&self, _queue: String, _names: Vec<String>) -> Pending<'_, Vec<Forgotten>> {
-        not_yet()
+    fn forget(&self, queue: String, names: Vec<String>) -> Pending<'_, Vec<Forgotten>> {
+        Box::pin(async move { self.base.forget(&queue, &names).await })
     }
 
-    fn purge(&self, _queue: String, _batch: usize) -> Pending<'_, u64> {
-        not_yet()
+    fn purge(&self, queue: String, batch: usize) -> Pending<'_, u64> {
+        Box::pin(async move { self.base.purge(&queue, batch).await })
     }
 }

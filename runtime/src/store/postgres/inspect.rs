@@ -15,7 +15,7 @@ use crate::store::{Count, Filter, Order, TaskRecord, WorkerId, WorkerRecord};
 use crate::task::{TaskId, TaskState};
 use crate::time::Timestamp;
 
-const FROM_TASK: &str =
+pub(super) const FROM_TASK: &str =
     "SELECT id, queue, name, tag, (CASE state WHEN 7 THEN 0 ELSE state END)::int2 AS state, priority, eta,
     attempt, epoch, crashes, created, NULL::int8 AS finished, worker, hold, error, options, payload,
     NULL::bytea AS result FROM @.task";
@@ -137,7 +137,7 @@ impl Base {
     }
 }
 
-fn read_record(row: &Row) -> Result<TaskRecord> {
+pub(super) fn read_record(row: &Row) -> Result<TaskRecord> {
     let hold: Option<i16> = row.get(13);
     let text = |column: usize| row.get::<_, Option<String>>(column).map(unpack);
     Ok(TaskRecord {

@@ -6,9 +6,10 @@ use super::base::Base;
 use super::doctor::Doctor;
 use super::{PostgresOptions, open, schema};
 use crate::error::Result;
+use crate::queues::QueueConfig;
 use crate::store::finding::{Bounds, Finding};
 use crate::store::migration::Migration;
-use crate::store::{Count, Filter, Inspect, Pending, TaskRecord, WorkerRecord};
+use crate::store::{Count, Filter, Inspect, Pending, QueueBook, QueueStats, TaskRecord, WorkerRecord};
 use crate::task::TaskId;
 
 /// A store that is only read: the server itself refuses its sessions every write.
@@ -43,6 +44,16 @@ impl Inspect for PostgresLook {
 
     fn workers(&self) -> Pending<'_, Vec<WorkerRecord>> {
         Box::pin(self.0.workers())
+    }
+}
+
+impl QueueBook for PostgresLook {
+    fn queue_configs(&self) -> Pending<'_, Vec<QueueConfig>> {
+        Box::pin(self.0.queue_configs())
+    }
+
+    fn queue_stats(&self, queues: Vec<String>) -> Pending<'_, Vec<QueueStats>> {
+        Box::pin(async move { self.0.queue_stats(&queues).await })
     }
 }
 
