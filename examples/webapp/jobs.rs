@@ -4,7 +4,7 @@ use delay::Context;
 
 /// In the queue `mail`, whose tasks `dispatcher` sends to `webapp`.
 #[delay::func("welcome", queue = "mail")]
-pub async fn welcome(ctx: &Context, to: &str) {
+pub(crate) async fn welcome(ctx: &Context, to: &str) {
     let from = ctx.headers().get("sent-by").unwrap_or("this program");
     println!("Dear {to}, welcome! (queue {}, attempt {}, by {from})", ctx.queue(), ctx.attempt());
 }
