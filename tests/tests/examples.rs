@@ -36,6 +36,7 @@ fn every_example_has_a_test() {
         "checksum",
         "cron",
         "dispatcher",
+        "queues",
         "quickstart",
         "retry",
         "shutdown",
@@ -196,6 +197,27 @@ fn post(address: &str, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
+}
+
+#[test]
+fn queues_hold_back_and_are_pulled_from() {
+    let lines = lines(&run("queues"));
+    let (mails, rest) = lines.split_at(8);
+    assert_eq!(sorted(mails.to_vec()), (1..=8).map(|n| format!("mail {n}")).collect::<Vec<_>>());
+    let tenths = rest[0].strip_prefix("8 mails in ").and_then(|text| text.split(' ').next());
+    let tenths: u64 = tenths.unwrap().parse().unwrap();
+    assert!(tenths >= 5, "five of them waited for a token, a tenth of a second each: {rest:?}");
+    assert_eq!(
+        rest[1..],
+        [
+            "paused: mail 9 waits",
+            "mail 9",
+            "frame-1 of the film",
+            "frame-2 of the film",
+            "frame-3 of the film",
+            "0 frames left"
+        ]
+    );
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod floor;
 mod floor_postgres;
 #[cfg(feature = "postgres")]
 mod hold;
+mod limited;
 mod usage;
 
 /// What to measure.
@@ -50,6 +51,10 @@ pub(super) struct BenchArgs {
     /// Also runs a bare group-commit loop on the same disk, and gives its figures with the prefix `floor_`
     #[arg(long)]
     floor: bool,
+    /// Also drains a queue with a rate and a concurrency that never bind, and an unlimited one beside it, and gives both
+    /// as ratios of the drain without any
+    #[arg(long)]
+    limited: bool,
     /// Measures claims instead while somebody holds a snapshot for so long (`60s`), in the first half of the time and in
     /// the second; PostgreSQL only
     #[cfg(feature = "postgres")]
@@ -133,6 +138,9 @@ async fn bench(url: &str, args: &BenchArgs) -> crate::error::Result<Map<String, 
     ours.report("", &mut report);
     if args.floor {
         bare.report("floor_", &mut report);
+    }
+    if args.limited {
+        limited::measure(url, args, &mut report).await?;
     }
     Ok(report)
 }

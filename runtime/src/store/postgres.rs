@@ -32,6 +32,7 @@ mod figures;
 mod fresh;
 mod gather;
 mod inspect;
+mod limits;
 #[cfg(feature = "cli")]
 mod look;
 mod lost;

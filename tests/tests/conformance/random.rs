@@ -5,11 +5,12 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use delay::queues::{Mode, QueueConfig};
 use delay::store::{
-    Action, Claim, Enlist, Fence, Filter, Queues, Rescue, Settlement, Store, Turn, Turned, UpkeepRules,
-    WorkerId,
+    Action, Claim, Enlist, Fence, Filter, LeaseEnd, LeaseOrder, LeaseTo, QueueEdit, Queues, Rescue, Resume,
+    Settlement, Store, Tagged, TaskRecord, Turn, Turned, UpkeepRules, WorkerId,
 };
-use delay::{Due, Hold, Kept, Task, TaskId, Timestamp, Transition, VirtualClock};
+use delay::{Due, Hold, Kept, Retry, Task, TaskId, Timestamp, Transition, VirtualClock};
 use delay_tests::{Backend, Fixture, Memory, Sqlite, task};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -27,6 +28,13 @@ enum Step {
     Retire(usize),
     Upkeep { max_crashes: u32, rescue: Rescue },
     Act(Action, Vec<usize>),
+    Configure(Vec<QueueConfig>, Resume),
+    Pause(&'static str),
+    Resume(&'static str),
+    Lease { queue: &'static str, most: usize, length: Duration, tag: Tagged },
+    SettleLease { number: usize, to: LeaseTo },
+    Forget(&'static str, Vec<String>),
+    Purge(&'static str),
     Advance(Duration),
 }
 
@@ -37,6 +45,7 @@ struct Given {
     name: Option<&'static str>,
     due: Due,
     priority: i16,
+    tag: Option<&'static str>,
 }
 
 /// Few ids, so that the same ones come again.
@@ -56,13 +65,46 @@ fn given() -> impl Strategy<Value = Given> {
         1 => (0..100_i64).prop_map(|s| Due::At(Timestamp::from_micros(START + s * 1_000_000))),
     ];
     let name = prop_oneof![Just(None), select(vec!["m", "n"]).prop_map(Some)];
-    (0..IDS, select(&QUEUES[..]), name, due, -1..2_i16).prop_map(|(id, queue, name, due, priority)| Given {
-        id,
-        queue,
-        name,
-        due,
-        priority,
-    })
+    let tag = select(vec![None, None, Some("t"), Some("u")]);
+    (0..IDS, select(&QUEUES[..]), name, due, -1..2_i16, tag)
+        .prop_map(|(id, queue, name, due, priority, tag)| Given { id, queue, name, due, priority, tag })
+}
+
+fn config() -> impl Strategy<Value = QueueConfig> {
+    let rates = select(vec![None, None, Some("0"), Some("1/s"), Some("0.1/s"), Some("5/m")]);
+    let retry = select(vec![None, Some(Retry { limit: Some(1), ..Retry::DEFAULT })]);
+    let rest = (Just(1000_u32), retry, any::<bool>(), lengths(), select(vec![false, false, true]));
+    (select(&QUEUES[..]), rates, 1..4_u32, rest).prop_map(
+        |(name, rate, bucket_size, (concurrent, retry, pull, tombstone, paused))| {
+            let mut config = QueueConfig::new(name).expect("a name");
+            config.mode = if pull { Mode::Pull } else { Mode::Push };
+            config.rate = rate.map(|rate| rate.parse().expect("a rate"));
+            (config.bucket_size, config.max_concurrent_requests) = (bucket_size, concurrent);
+            (config.retry, config.tombstone, config.paused) = (retry, tombstone, paused);
+            config
+        },
+    )
+}
+
+fn queue_step() -> impl Strategy<Value = Step> {
+    let queue = || select(&QUEUES[..]);
+    let resume = select(vec![Resume::ByOperator, Resume::WithFile]);
+    let tag = select(vec![Tagged::Any, Tagged::LikeTheEarliest, Tagged::With("t".to_owned())]);
+    let to = prop_oneof![Just(LeaseTo::Done), lengths().prop_map(LeaseTo::Last)];
+    let name = prop_oneof![
+        select(vec!["m".to_owned(), "n".to_owned()]),
+        (0..IDS).prop_map(|number| id(number).to_string())
+    ];
+    prop_oneof![
+        2 => (vec(config(), 0..3), resume).prop_map(|(configs, resume)| Step::Configure(configs, resume)),
+        1 => queue().prop_map(Step::Pause),
+        1 => queue().prop_map(Step::Resume),
+        4 => (queue(), 1..4_usize, select(vec![SECOND, 31 * SECOND, 3600 * SECOND]), tag)
+            .prop_map(|(queue, most, length, tag)| Step::Lease { queue, most, length, tag }),
+        3 => (0..6_usize, to).prop_map(|(number, to)| Step::SettleLease { number, to }),
+        1 => (queue(), vec(name, 1..3)).prop_map(|(queue, names)| Step::Forget(queue, names)),
+        1 => queue().prop_map(Step::Purge),
+    ]
 }
 
 fn transition() -> impl Strategy<Value = Transition> {
@@ -96,6 +138,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (1..4_u32, rescue).prop_map(|(max_crashes, rescue)| Step::Upkeep { max_crashes, rescue }),
         3 => (select(vec![Action::Retry, Action::Cancel, Action::Delete]), vec(0..IDS, 1..3))
             .prop_map(|(action, ids)| Step::Act(action, ids)),
+        7 => queue_step(),
         3 => lengths().prop_map(Step::Advance),
     ]
 }
@@ -105,12 +148,13 @@ struct Told {
     store: Arc<dyn Store>,
     workers: Vec<WorkerId>,
     fences: Vec<Fence>,
+    leases: Vec<TaskRecord>,
 }
 
 impl Told {
     async fn begin(backend: &dyn Backend, clock: &VirtualClock) -> Self {
         let store = backend.open(clock.clone(), Fixture::RETENTION).await.expect("the store opens");
-        Self { store, workers: Vec::new(), fences: Vec::new() }
+        Self { store, workers: Vec::new(), fences: Vec::new(), leases: Vec::new() }
     }
 
     fn worker(&self, number: usize) -> WorkerId {
@@ -158,6 +202,26 @@ impl Told {
                 shown(store.upkeep(UpkeepRules { max_crashes, rescue, batch: 1000 }).await)
             }
             Step::Act(action, ids) => shown(store.act(action, ids.into_iter().map(id).collect()).await),
+            Step::Configure(mut queues, resume) => {
+                // A file names a queue once.
+                queues.sort_by(|a, b| a.name.cmp(&b.name));
+                queues.dedup_by(|a, b| a.name == b.name);
+                shown(store.configure(QueueEdit::Apply { queues, resume }).await)
+            }
+            Step::Pause(queue) => shown(store.configure(QueueEdit::Pause(queue.to_owned())).await),
+            Step::Resume(queue) => shown(store.configure(QueueEdit::Resume(queue.to_owned())).await),
+            Step::Lease { queue, most, length, tag } => {
+                let leased = store.lease(LeaseOrder { queue: queue.to_owned(), most, length, tag }).await;
+                self.leases.extend(leased.iter().flatten().cloned());
+                shown(leased)
+            }
+            Step::SettleLease { number, to } => {
+                let Some(index) = self.leases.len().checked_sub(number + 1) else { return String::new() };
+                let TaskRecord { id, epoch, queue, .. } = self.leases[index].clone();
+                shown(store.settle_leases(queue, vec![LeaseEnd { id, epoch, to }]).await)
+            }
+            Step::Forget(queue, names) => shown(store.forget(queue.to_owned(), names).await),
+            Step::Purge(queue) => shown(store.purge(queue.to_owned(), 1000).await),
             Step::Advance(_) => String::new(),
         }
     }
@@ -173,17 +237,23 @@ impl Told {
         let has_lived =
             |fence: &Fence| tasks.iter().any(|task| task.id == fence.id && task.epoch >= fence.epoch);
         self.fences.retain(has_lived);
+        let is_there =
+            |lease: &TaskRecord| tasks.iter().any(|task| task.id == lease.id && task.epoch >= lease.epoch);
+        self.leases.retain(is_there);
         let workers = self.store.workers().await.expect("workers");
-        format!("{tasks:#?}\n{counts:?}\n{workers:?}")
+        let configs = self.store.queue_configs().await.expect("configurations");
+        let stats = self.store.queue_stats(vec!["a".to_owned(), "b".to_owned()]).await.expect("stats");
+        format!("{tasks:#?}\n{counts:?}\n{workers:?}\n{configs:?}\n{stats:?}")
     }
 }
 
 impl Given {
     fn task(self) -> Task {
-        let Self { id: number, queue, name, due, priority } = self;
+        let Self { id: number, queue, name, due, priority, tag } = self;
         // No two tasks are equally urgent: which of them comes first is a store's own affair.
         let priority = priority * IDS as i16 + number as i16;
-        Task { id: id(number), queue: queue.into(), name: name.map(str::to_owned), due, priority, ..task() }
+        let (name, tag) = (name.map(str::to_owned), tag.map(str::to_owned));
+        Task { id: id(number), queue: queue.into(), name, due, priority, tag, ..task() }
     }
 }
 
@@ -197,7 +267,7 @@ fn id(number: usize) -> TaskId {
 /// Without what is a store's own affair: where its rows are, and in which order it tells of cancels.
 fn comparable(mut turned: Turned) -> Turned {
     turned.cancels.sort();
-    let own = |claim: Claim| Claim { fence: Fence { row: 0, ..claim.fence }, ..claim };
+    let own = |claim: Claim| Claim { fence: Fence { row: 0, limit: 0, ..claim.fence }, ..claim };
     turned.claims = turned.claims.into_iter().map(own).collect();
     turned
 }

@@ -10,6 +10,7 @@ use tokio_postgres::types::Type;
 
 use super::connect::Connector;
 use super::fault::closed;
+use super::limits::Hints;
 use super::lost::Lost;
 use super::marks::Marks;
 use super::notify::Notifier;
@@ -38,6 +39,7 @@ pub(super) struct Base {
     /// Queues that the database knows for certain.
     pub(super) queues: Mutex<HashSet<String>>,
     pub(super) lost: Lost,
+    pub(super) hints: Hints,
     pub(super) rhythm: Rhythm,
     pub(super) tended: Tended,
     marks: Mutex<Marks>,
@@ -69,6 +71,7 @@ impl Base {
             signals: Signals::default(),
             queues: Mutex::default(),
             lost: Lost::default(),
+            hints: Hints::default(),
             rhythm: Rhythm::default(),
             tended: Tended::default(),
             marks: Mutex::default(),

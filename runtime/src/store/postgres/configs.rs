@@ -25,13 +25,13 @@ const LIMIT: Sql = Sql {
 /// What runs already counts.
 const CONFIGURE: Sql = Sql {
     text: "INSERT INTO @.queue_limit AS l (queue, gate, rate, per_second, bucket_size, concurrent, tombstone, retry, config,
-            tokens, at, running)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, count(*) FROM @.task
-        WHERE worker IS NOT NULL AND queue = $1
+            tokens, at, moved, running)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, count(*) FROM @.task
+        WHERE state = 2 AND queue = $1
         ON CONFLICT ON CONSTRAINT queue_limit_queue DO UPDATE SET gate = excluded.gate, rate = excluded.rate,
             per_second = excluded.per_second, bucket_size = excluded.bucket_size, concurrent = excluded.concurrent,
             tombstone = excluded.tombstone, retry = excluded.retry, config = excluded.config, tokens = excluded.tokens,
-            at = excluded.at, running = excluded.running",
+            at = excluded.at, moved = excluded.moved, running = excluded.running",
     types: &[
         Type::TEXT,
         Type::INT2,
@@ -71,6 +71,7 @@ impl Base {
             Ok(changes)
         });
         let changes = changes.await?;
+        self.hints.see(true);
         if !changes.is_empty() {
             self.woke();
         }

@@ -13,7 +13,7 @@ use super::sql::Sql;
 pub(super) struct Shape {
     ends: Ends,
     named: bool,
-    claims: Claims,
+    from: From,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,28 +24,26 @@ enum Ends {
     Varied,
 }
 
+/// Where claims are from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Claims {
-    None,
-    /// From the queues that are named.
+pub(super) enum From {
+    Nowhere,
+    /// From the queues that are named, but those that have limits.
     Only,
-    /// From these and all others.
+    /// From these and all others, but those that have limits.
     All,
+    /// From those that are named, whose limits have let so many go.
+    Granted,
 }
 
 impl Shape {
-    pub(super) fn of(finish: &Finish<'_>, claims: bool, from_all: bool) -> Self {
+    pub(super) fn of(finish: &Finish<'_>, from: From) -> Self {
         let ends = match (finish.ids.is_empty(), finish.varied) {
             (true, _) => Ends::None,
             (_, false) => Ends::Plain,
             (_, true) => Ends::Varied,
         };
-        let claims = match (claims, from_all) {
-            (false, _) => Claims::None,
-            (_, false) => Claims::Only,
-            (_, true) => Claims::All,
-        };
-        Self { ends, named: finish.named && ends != Ends::None, claims }
+        Self { ends, named: finish.named && ends != Ends::None, from }
     }
 }
 
@@ -97,9 +95,10 @@ pub(super) const KEEP: &str = ", kept AS (
             priority, queue, name, tag, options, payload, coalesce(end_error, error), result
         FROM gone, clock WHERE keep > 0)";
 
-/// Walks the names by their key, in its order: two statements cannot wait for each other.
+/// For the tombstone time of the queue, or else the store's. Walks the names by their key, in its order: two statements cannot wait for each other.
 pub(super) const BURY: &str = ", buried AS (
-        UPDATE @.name n SET until = now + least(greatest($11, kept), 9223372036854775807 - now)
+        UPDATE @.name n SET until = now + least(9223372036854775807 - now, greatest(kept,
+            coalesce((SELECT tombstone FROM @.queue_limit l WHERE l.queue = n.queue), $11)))
         FROM (SELECT n.queue, n.name, CASE WHEN gone.result IS NULL THEN 0 ELSE gone.keep END AS kept FROM gone JOIN @.name n ON n.queue = gone.queue AND n.name = gone.name
             WHERE n.id = gone.id ORDER BY n.queue, n.name FOR UPDATE OF n) g, clock
         WHERE n.queue = g.queue AND n.name = g.name)";
@@ -110,10 +109,15 @@ const QUEUES: &str = ", queues AS MATERIALIZED (
 
 const OTHER_QUEUES: &str = " UNION ALL SELECT DISTINCT name, 1, 1 FROM @.queue WHERE name <> ALL ($14)";
 
+/// What has a configuration is claimed from by statements of its own (see limits.rs).
+const UNLIMITED: &str = ") q WHERE NOT EXISTS (SELECT FROM @.queue_limit l WHERE l.queue = q.queue)";
+
+const GRANTED: &str = ") q";
+
 /// Most urgent first from the marks on, and what came back from its start; `share` from each queue at most. Walks
 /// `task_ready` and `task_back`. What is to be cancelled is passed by. The order of nested loops is the order of queues
 /// and ranges, and they end where the limit does.
-const CLAIM: &str = ") q),
+const CLAIM: &str = "),
     share AS MATERIALIZED (SELECT ceil($12::float8 / greatest(1, count(*)))::int8 AS most FROM queues),
     picked AS MATERIALIZED (
         SELECT c.id FROM (SELECT * FROM queues ORDER BY nr) q CROSS JOIN LATERAL (
@@ -136,7 +140,7 @@ const CLAIM: &str = ") q),
         WHERE id = ANY (ARRAY(SELECT id FROM picked)) AND state IN (0, 7)
         RETURNING id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload)
     SELECT id, epoch, attempt, crashes, first_claim, queue, NULL::int2, name, priority, eta, options, payload,
-        NULL::int8, NULL::int8, NULL::int8, NULL::uuid[], NULL::uuid[], NULL::uuid[] FROM claimed
+        NULL::int8, NULL::int8, NULL::int8, NULL::uuid[], NULL::uuid[], NULL::uuid[], NULL::bool FROM claimed
     UNION ALL";
 
 /// The last row: all that is not a claim.
@@ -145,18 +149,19 @@ const HEADER: &str =
         0::int2, (SELECT min(eta) FROM @.task WHERE state = 1 AND eta >= $21), NULL::bytea, NULL::bytea,
         (SELECT era FROM @.worker WHERE id = $2), ";
 
-/// What is to be cancelled: what this worker runs, and what does not run. Asked per request, of which there are nearly
+/// What is to be cancelled: what this worker runs, and what does not run; and whether there are limits to be asked. Asked per request, of which there are nearly
 /// never any: as a join, the planner may begin with the tasks.
 const FOOTER: &str = ",
         (SELECT array_agg(c.id) FROM @.cancel c
             WHERE (SELECT t.worker FROM @.task t WHERE t.id = c.id AND t.state + 0 = 2) = $2),
         (SELECT array_agg(c.id) FROM @.cancel c
-            WHERE (SELECT t.state FROM @.task t WHERE t.id = c.id) IS DISTINCT FROM 2)";
+            WHERE (SELECT t.state FROM @.task t WHERE t.id = c.id) IS DISTINCT FROM 2),
+        EXISTS (SELECT FROM @.queue_limit WHERE gate < 2)";
 
 /// The statement of a shape.
 pub(super) fn sql(shape: Shape) -> Sql {
-    static TEXTS: [OnceLock<String>; 18] = [const { OnceLock::new() }; 18];
-    let index = (shape.ends as usize * 2 + usize::from(shape.named)) * 3 + shape.claims as usize;
+    static TEXTS: [OnceLock<String>; 24] = [const { OnceLock::new() }; 24];
+    let index = (shape.ends as usize * 2 + usize::from(shape.named)) * 4 + shape.from as usize;
     Sql { text: TEXTS[index].get_or_init(|| write(shape)), types: TYPES }
 }
 
@@ -170,14 +175,15 @@ fn write(shape: Shape) -> String {
     if shape.named {
         text.push_str(BURY);
     }
-    match shape.claims {
-        Claims::None => {}
-        Claims::Only => text.extend([QUEUES, CLAIM]),
-        Claims::All => text.extend([QUEUES, OTHER_QUEUES, CLAIM]),
+    match shape.from {
+        From::Nowhere => {}
+        From::Only => text.extend([QUEUES, UNLIMITED, CLAIM]),
+        From::All => text.extend([QUEUES, OTHER_QUEUES, UNLIMITED, CLAIM]),
+        From::Granted => text.extend([QUEUES, GRANTED, CLAIM]),
     }
     text.push_str(HEADER);
-    text.push_str(match shape.claims {
-        Claims::None => "0::int8, 0::int8, ",
+    text.push_str(match shape.from {
+        From::Nowhere => "0::int8, 0::int8, ",
         _ => "(SELECT most FROM share), (SELECT count(*) FROM picked), ",
     });
     // A list only if some were refused: nearly always there is nothing to send.

@@ -8,14 +8,15 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::base::Base;
+use super::limits;
 use super::marks::Ranges;
 use super::push::{micros, task_id};
 use super::settle::{Applied, BACK, Sorted};
 use super::sql::{Parameter, Session};
-use super::statement::{self, Shape};
+use super::statement::{self, From, Shape};
 use super::upkeep::PROMOTE;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Claim, Fence, Queues, Turn, Turned, WorkerId, stale_lease};
+use crate::store::{Claim, Fence, Queues, Settled, Turn, Turned, WorkerId, stale_lease};
 use crate::task::TaskId;
 use crate::time::Timestamp;
 
@@ -26,17 +27,19 @@ const PROMOTED_PER_TURN: i64 = 10_000;
 const TRIES: usize = 5;
 
 /// What one claim is to bring.
-struct Wish<'a> {
-    worker: WorkerId,
-    era: i64,
-    token: i64,
-    want: usize,
+pub(super) struct Wish<'a> {
+    pub(super) worker: WorkerId,
+    pub(super) era: i64,
+    pub(super) token: i64,
+    pub(super) want: usize,
     /// These, or all there are.
-    queues: Option<&'a [String]>,
+    pub(super) queues: Option<&'a [String]>,
+    /// Whether limits have granted this; else queues with limits are left out.
+    pub(super) granted: bool,
 }
 
 /// What a turn's statement says beside the claims.
-struct Header {
+pub(super) struct Header {
     now: i64,
     is_known: bool,
     era: Option<i64>,
@@ -49,6 +52,8 @@ struct Header {
     cancels: Vec<TaskId>,
     /// Asked to be cancelled, and not running (any more).
     to_cancel: Vec<Uuid>,
+    /// Whether there are queues that have limits to be asked.
+    limits: bool,
 }
 
 impl Base {
@@ -72,7 +77,9 @@ impl Base {
             Queues::All => None,
             Queues::Only(queues) => Some(&queues[..]),
         };
-        let wish = Wish { worker: turn.worker, era, token, want: turn.want, queues };
+        // Where there are queues with limits, something is left for them.
+        let want = if self.hints.any() { turn.want.div_ceil(2) } else { turn.want };
+        let wish = Wish { worker: turn.worker, era, token, want, queues, granted: false };
         self.prepare(&session, &wish, &sorted).await?;
         let exchanged = self.exchange(&session, &wish, &sorted).await;
         let (header, mut claims, applied, came_back) = match exchanged {
@@ -95,11 +102,7 @@ impl Base {
             self.honour_cancels(&session, &header.to_cancel).await?;
         }
         let settled = sorted.answers(&turn.settle, &applied);
-        let done = turn
-            .settle
-            .iter()
-            .zip(&settled)
-            .filter(|(_, settled)| **settled == crate::store::Settled::Applied);
+        let done = turn.settle.iter().zip(&settled).filter(|(_, settled)| **settled == Settled::Applied);
         let done: HashSet<TaskId> = done.map(|(settlement, _)| settlement.fence.id).collect();
         let ended: Vec<TaskId> = turn
             .settle
@@ -117,6 +120,11 @@ impl Base {
             header.next.map(|eta| Timestamp::from_micros(eta).since(Timestamp::from_micros(header.now)));
         let cancels = header.cancels.iter().filter(|id| !done.contains(id)).copied().collect();
         let more = self.walked(&wish, &header, &claims);
+        let wish = Wish { want: turn.want, ..wish };
+        let applied = turn.settle.iter().zip(&settled).filter(|(_, settled)| **settled == Settled::Applied);
+        let back = limits::ended(applied.map(|(settlement, _)| settlement.fence));
+        let wait = self.ask_limits(&session, &wish, header.limits, back, &mut claims).await;
+        let next = next.into_iter().chain(wait).min();
         if !more.is_empty() && claims.len() < turn.want {
             self.claim_more(&session, &wish, more, &mut claims).await;
         }
@@ -165,14 +173,18 @@ impl Base {
             (promoted, Ok(answer))
         };
         let (header, claims) = answer?;
-        if (promoted?.len() as i64) < PROMOTED_PER_TURN && wish.want > 0 {
+        let promoted = promoted?.len() as i64;
+        if promoted < PROMOTED_PER_TURN && wish.want > 0 {
             self.marks().promoted(header.now);
+        }
+        if promoted > 0 {
+            self.hints.stir();
         }
         applied.finished.clone_from(&header.finished);
         Ok((header, claims, applied, came_back))
     }
 
-    async fn claim(
+    pub(super) async fn claim(
         &self,
         session: &Session,
         wish: &Wish<'_>,
@@ -192,7 +204,7 @@ impl Base {
     pub(super) async fn explain_claim(&self, worker: WorkerId, want: usize) -> Result<String> {
         let session = self.session().await?;
         let era = self.lost.era(worker);
-        let wish = Wish { worker, era, token: 0, want, queues: None };
+        let wish = Wish { worker, era, token: 0, want, queues: None, granted: false };
         let nothing = Sorted::default();
         let sql = statement::sql(shape(&wish, &nothing));
         let text = self.dialect.write(&format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {}", sql.text));
@@ -208,7 +220,7 @@ impl Base {
     }
 
     /// Moves the marks; answers the queues that may have more.
-    fn walked(&self, wish: &Wish<'_>, header: &Header, claims: &[Claim]) -> Vec<String> {
+    pub(super) fn walked(&self, wish: &Wish<'_>, header: &Header, claims: &[Claim]) -> Vec<String> {
         if wish.want == 0 {
             return Vec::new();
         }
@@ -271,7 +283,7 @@ impl Base {
 
 impl Base {
     /// A turn has failed. Unless the server itself has refused it, nobody knows what it claimed.
-    fn lose(&self, worker: WorkerId, token: i64, error: &Error) {
+    pub(super) fn lose(&self, worker: WorkerId, token: i64, error: &Error) {
         if error.is_unavailable() {
             self.lost.lose(worker, token);
             self.marks().clear();
@@ -333,11 +345,17 @@ impl Values {
 }
 
 fn shape(wish: &Wish<'_>, sorted: &Sorted<'_>) -> Shape {
-    Shape::of(&sorted.finish, wish.want > 0, wish.queues.is_none())
+    let from = match (wish.want, wish.queues) {
+        (0, _) => From::Nowhere,
+        (_, None) => From::All,
+        (_, Some(_)) if wish.granted => From::Granted,
+        (_, Some(_)) => From::Only,
+    };
+    Shape::of(&sorted.finish, from)
 }
 
 /// A number for each turn that no other turn of any process has.
-fn next_token() -> i64 {
+pub(super) fn next_token() -> i64 {
     static NEXT: std::sync::LazyLock<AtomicI64> =
         std::sync::LazyLock::new(|| AtomicI64::new(Uuid::new_v4().as_u128() as i64));
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -357,6 +375,7 @@ impl Header {
             finished: ids(15).map(|ids| ids.into_iter().map(task_id).collect()),
             cancels: ids(16).unwrap_or_default().into_iter().map(task_id).collect(),
             to_cancel: ids(17).unwrap_or_default(),
+            limits: row.get::<_, Option<bool>>(18).unwrap_or_default(),
         }
     }
 
@@ -371,6 +390,7 @@ impl Header {
             finished: None,
             cancels: Vec::new(),
             to_cancel: Vec::new(),
+            limits: false,
         }
     }
 }

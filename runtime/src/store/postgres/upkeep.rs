@@ -73,7 +73,7 @@ const DEAD: Sql = Sql {
 const TAKE_BACK: Sql = Sql {
     text: "UPDATE @.task SET state = 7, worker = NULL, turn = NULL, attempt = greatest(0, attempt - 1),
         crashes = crashes + (started OR crashes = 0)::int, started = false WHERE worker = $1 AND state = 2
-        RETURNING id, crashes",
+        RETURNING id, crashes, queue",
     types: &[Type::INT8],
 };
 
@@ -177,6 +177,7 @@ impl Base {
         if is(3) {
             session.rows("remove names whose time is over", &PRUNE_NAMES, &[&self.now(), &batch]).await?;
         }
+        self.recount_limits(&session).await?;
         partitions::tend(self, &session, now).await;
         if upkept.promoted + upkept.rescued > 0 {
             self.woke();
@@ -209,6 +210,7 @@ impl Base {
                     let hold = Hold::Crashes as i16;
                     session.rows("hold tasks", &QUARANTINE, &[&hold, &poisonous, &errors]).await?;
                 }
+                self.free_places(session, taken.iter().map(|row| row.get(2)).collect()).await?;
                 let (tasks, held) = (taken.len(), poisonous.len());
                 tracing::warn!(worker = worker.0, tasks, held, "took a dead worker's tasks back");
                 sums = (sums.0 + tasks as u64, sums.1 + held as u64);

@@ -24,7 +24,7 @@ pub(super) const FORGET: Sql = Sql { text: "DELETE FROM @.worker WHERE id = $1",
 /// What a worker that leaves in order has not finished goes back, its attempts unspent.
 const GIVE_BACK: Sql = Sql {
     text: "UPDATE @.task SET state = 7, worker = NULL, turn = NULL, started = false, attempt = greatest(0, attempt - 1)
-        WHERE worker = $1 AND state = 2 RETURNING id",
+        WHERE worker = $1 AND state = 2 RETURNING id, queue",
     types: &[Type::INT8],
 };
 
@@ -51,7 +51,9 @@ impl Base {
         let given_back = session.in_transaction("give tasks back", async {
             // First the worker's row: that waits for its turns, so that the second statement sees all that they claimed.
             session.rows("forget a worker", &FORGET, &[&worker.0]).await?;
-            session.rows("give tasks back", &GIVE_BACK, &[&worker.0]).await
+            let given_back = session.rows("give tasks back", &GIVE_BACK, &[&worker.0]).await?;
+            self.free_places(&session, given_back.iter().map(|row| row.get(1)).collect()).await?;
+            Ok(given_back)
         });
         let given_back = given_back.await?;
         self.lost.forget(worker);

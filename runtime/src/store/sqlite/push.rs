@@ -257,5 +257,6 @@ fn take_name(
         .prepare_cached(NAME_HOLDER)?
         .query_row(params![queue, name], |row| row.get(0))
         .optional()?;
-    Ok(holder.map(TaskId::from_bytes).filter(|holder| *holder != task.id))
+    // The task itself is not in the store: a tombstone of its own says that it was, and was removed.
+    Ok(holder.map(TaskId::from_bytes))
 }

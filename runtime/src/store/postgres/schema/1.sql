@@ -61,6 +61,8 @@ CREATE TABLE @.history(
 ) PARTITION BY RANGE (expires);
 CREATE INDEX history_id ON @.history(id);
 CREATE INDEX history_expires ON @.history(expires);
+-- Figures of the last minute walk this one; a block range costs next to nothing to keep.
+CREATE INDEX history_finished ON @.history USING brin (finished) WITH (pages_per_range = 32, autosummarize = on);
 -- The net: days for which no partition was made, and what is kept for longer than any.
 CREATE TABLE @.history_default PARTITION OF @.history DEFAULT;
 
@@ -93,6 +95,25 @@ CREATE TABLE @.cancel(id uuid NOT NULL, CONSTRAINT cancel_id PRIMARY KEY (id));
 -- for the end of another's open transaction that did so first.
 CREATE TABLE @.queue(name text COLLATE "C" NOT NULL);
 CREATE INDEX queue_name ON @.queue(name);
+
+-- Queues that have a configuration (see limits.rs). What claims ask it is spelled out; the whole is packed.
+CREATE TABLE @.queue_limit(
+  number int8 GENERATED ALWAYS AS IDENTITY,  -- what fences carry
+  bucket_size int8 NOT NULL,
+  concurrent int8 NOT NULL,
+  tombstone int8 NOT NULL,
+  at int8 NOT NULL,                     -- when there were so many tokens in the bucket
+  moved int8 NOT NULL,                  -- when anything was reserved or given back
+  running int8 NOT NULL,                -- how many of its tasks run, or are about to
+  per_second float8,                    -- null: no limit
+  tokens float8 NOT NULL,
+  gate int2 NOT NULL,                   -- who may claim: 0 everybody, 1 whoever names it, 2 nobody
+  queue text COLLATE "C" NOT NULL,
+  rate text,
+  retry bytea,
+  config bytea NOT NULL,
+  CONSTRAINT queue_limit_queue PRIMARY KEY (queue)
+) WITH (fillfactor = 20, autovacuum_vacuum_threshold = 100, autovacuum_vacuum_cost_delay = 0);
 
 -- schema: the version of these tables. compatible: the oldest program version that can work with them.
 -- horizon: what expires up to this time is gone.
