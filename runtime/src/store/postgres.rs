@@ -20,8 +20,10 @@ use crate::task::{Task, TaskId};
 use crate::time::Timestamp;
 
 mod address;
+mod answer;
 mod base;
 mod cancel;
+mod claims;
 mod configs;
 mod connect;
 mod desk;
@@ -52,6 +54,7 @@ mod settle;
 mod sql;
 mod statement;
 mod text;
+mod tid;
 mod tls;
 mod transaction;
 mod turn;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
+use super::claims::Claims;
 use super::connect::Connector;
 use super::fault::closed;
 use super::limits::Hints;
@@ -40,6 +41,7 @@ pub(super) struct Base {
     pub(super) queues: Mutex<HashSet<String>>,
     pub(super) lost: Lost,
     pub(super) hints: Hints,
+    pub(super) claims: Claims,
     pub(super) rhythm: Rhythm,
     pub(super) tended: Tended,
     marks: Mutex<Marks>,
@@ -72,6 +74,7 @@ impl Base {
             queues: Mutex::default(),
             lost: Lost::default(),
             hints: Hints::default(),
+            claims: Claims::default(),
             rhythm: Rhythm::default(),
             tended: Tended::default(),
             marks: Mutex::default(),

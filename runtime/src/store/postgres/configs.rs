@@ -27,7 +27,7 @@ const CONFIGURE: Sql = Sql {
     text: "INSERT INTO @.queue_limit AS l (queue, gate, rate, per_second, bucket_size, concurrent, tombstone, retry, config,
             tokens, at, moved, running)
         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, count(*) FROM @.task
-        WHERE state = 2 AND queue = $1
+        WHERE worker IS NOT NULL AND queue = $1 AND id = ANY (ARRAY(SELECT unnest(tasks) FROM @.claim))
         ON CONFLICT ON CONSTRAINT queue_limit_queue DO UPDATE SET gate = excluded.gate, rate = excluded.rate,
             per_second = excluded.per_second, bucket_size = excluded.bucket_size, concurrent = excluded.concurrent,
             tombstone = excluded.tombstone, retry = excluded.retry, config = excluded.config, tokens = excluded.tokens,

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 const STATS: Sql = Sql {
     text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now)
     SELECT count(*), min(eta), count(*) FILTER (WHERE worker IS NOT NULL
-            OR ($3 AND state = 1 AND attempt > 0 AND eta > (SELECT now FROM clock))),
+            OR ($3 AND place = 1 AND attempt > 0 AND eta > (SELECT now FROM clock))),
         (SELECT count(*) FROM @.history WHERE finished > (SELECT now FROM clock) - 60000000 AND queue = $2
             AND state IN (4, 5) AND expires > (SELECT value FROM @.meta WHERE key = 'horizon'))
     FROM @.task WHERE queue = $2",

@@ -31,8 +31,8 @@ const RESERVE: Sql = Sql {
     off AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
     back AS MATERIALIZED (SELECT * FROM unnest($4, $5, $6) AS b(number, places, tokens)),
     locked AS MATERIALIZED (
-        SELECT l.*, ((l.gate = 0 AND $3 IS NULL) OR (l.gate < 2 AND l.queue = ANY ($3))) AND l.queue <> ALL ($7) AND $2 > 0
-            AS admitted
+        SELECT l.*, l.queue <> ALL ($7) AND $2 > 0
+            AND CASE WHEN $3 IS NULL THEN l.gate = 0 ELSE l.gate < 2 AND l.queue = ANY ($3) END AS admitted
         FROM @.queue_limit l
         WHERE (l.gate < 2 AND $2 > 0) OR l.number IN (SELECT number FROM back) ORDER BY l.queue FOR UPDATE),
     level AS (
@@ -64,15 +64,16 @@ const RESERVE: Sql = Sql {
 
 /// Walks what runs at the front of `task_ready`, too: asked only where limits hold a queue back.
 const ANY_READY: Sql = Sql {
-    text: "SELECT EXISTS (SELECT FROM @.task WHERE state = 0 AND worker IS NULL AND queue = $1)
-        OR EXISTS (SELECT FROM @.task WHERE state = 7 AND queue = $1)",
+    text: "SELECT EXISTS (SELECT FROM @.task WHERE place = 0 AND worker IS NULL AND queue = $1)
+        OR EXISTS (SELECT FROM @.task WHERE place = 7 AND queue = $1)",
     types: &[Type::TEXT],
 };
 
 /// Where nothing has moved for a second nothing is under way: what runs is what is to be counted.
 const RECOUNT: Sql = Sql {
     text: "UPDATE @.queue_limit l SET running = c.running FROM (
-            SELECT q.queue, (SELECT count(*) FROM @.task t WHERE t.state = 2 AND t.queue = q.queue) AS running
+            SELECT q.queue, (SELECT count(*) FROM @.task t WHERE t.worker IS NOT NULL
+                AND t.queue = q.queue AND t.id = ANY (ARRAY(SELECT unnest(tasks) FROM @.claim))) AS running
             FROM @.queue_limit q WHERE q.running > 0 AND q.moved < coalesce($1, NOW) - 1000000) c
         WHERE l.queue = c.queue AND l.running <> c.running AND l.moved < coalesce($1, NOW) - 1000000
         RETURNING l.queue",
@@ -275,6 +276,7 @@ impl Base {
                 queues: Some(&queue),
                 granted: true,
                 token: next_token(),
+                over: &[],
                 ..*wish
             };
             let claimed = self.claim(session, &wish, &Sorted::default()).await;

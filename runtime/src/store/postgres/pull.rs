@@ -30,18 +30,18 @@ const PROMOTED_AT_ONCE: i64 = 10_000;
 /// in the order of their etas; what came back is looked at from its start.
 const DUE: Sql = Sql {
     text: "WITH RECURSIVE level(priority) AS (
-        (SELECT min(priority) FROM @.task WHERE state = 0 AND queue = $1)
-        UNION ALL SELECT (SELECT min(priority) FROM @.task WHERE state = 0 AND queue = $1 AND priority > level.priority)
+        (SELECT min(priority) FROM @.task WHERE place = 0 AND queue = $1)
+        UNION ALL SELECT (SELECT min(priority) FROM @.task WHERE place = 0 AND queue = $1 AND priority > level.priority)
             FROM level WHERE level.priority IS NOT NULL)
     SELECT * FROM (
         SELECT r.* FROM level CROSS JOIN LATERAL (
             SELECT id, eta, coalesce(name, id::text) COLLATE \"C\" AS by, tag, options, attempt, first_claim, epoch
-            FROM @.task t WHERE t.state = 0 AND t.worker IS NULL AND t.queue = $1 AND t.priority = level.priority
+            FROM @.task t WHERE t.place = 0 AND t.worker IS NULL AND t.queue = $1 AND t.priority = level.priority
                 AND (NOT $2 OR t.tag IS NOT DISTINCT FROM $3)
             ORDER BY t.eta, by LIMIT $4 FOR UPDATE SKIP LOCKED) r
         UNION ALL SELECT b.* FROM (
             SELECT id, eta, coalesce(name, id::text) COLLATE \"C\" AS by, tag, options, attempt, first_claim, epoch
-            FROM @.task t WHERE t.state = 7 AND t.worker IS NULL AND t.queue = $1
+            FROM @.task t WHERE t.place = 7 AND t.worker IS NULL AND t.queue = $1
                 AND (NOT $2 OR t.tag IS NOT DISTINCT FROM $3)
             ORDER BY t.eta, by LIMIT $4 FOR UPDATE SKIP LOCKED) b) due
     ORDER BY eta, by LIMIT $4",
@@ -49,10 +49,10 @@ const DUE: Sql = Sql {
 };
 
 const HAND_OUT: Sql = Sql {
-    text: "UPDATE @.task t SET state = 1, eta = $2, attempt = attempt + 1, epoch = t.epoch + 1,
+    text: "UPDATE @.task t SET place = 1, eta = $2, attempt = attempt + 1, epoch = t.epoch + 1,
             first_claim = coalesce(first_claim, $3)
         FROM unnest($4, $5) AS f(id, epoch)
-        WHERE t.id = f.id AND t.epoch = f.epoch AND t.state IN (0, 7) AND t.worker IS NULL AND t.queue = $1 RETURNING t.id",
+        WHERE t.id = f.id AND t.epoch = f.epoch AND t.place IN (0, 7) AND t.worker IS NULL AND t.queue = $1 RETURNING t.id",
     types: &[Type::TEXT, Type::INT8, Type::INT8, Type::UUID_ARRAY, Type::INT8_ARRAY],
 };
 
@@ -62,7 +62,7 @@ const CLOCK: &str = "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now
 /// long its name stays taken; `$12` says whether it waits ready (0, 7), or is leased (1).
 const END: &str = ", gone AS (
         DELETE FROM @.task t USING unnest($4, $5, $8) AS f(id, epoch, error)
-        WHERE t.id = f.id AND t.epoch = f.epoch AND t.worker IS NULL AND t.state = ANY ($12)
+        WHERE t.id = f.id AND t.epoch = f.epoch AND t.worker IS NULL AND t.place = ANY ($12)
             AND (1 <> ALL ($12) OR (t.queue = $13 AND t.attempt > 0 AND t.eta > (SELECT now FROM clock)))
         RETURNING t.*, $6 AS end_state, $10 AS keep, f.error AS end_error, NULL::bytea AS result)";
 
@@ -83,10 +83,10 @@ const END_TYPES: &[Type] = &[
 ];
 
 const EXTEND: Sql = Sql {
-    text: "UPDATE @.task t SET state = CASE WHEN $5 = 0 THEN 0 ELSE 1 END,
+    text: "UPDATE @.task t SET place = CASE WHEN $5 = 0 THEN 0 ELSE 1 END,
             eta = now + least($5, 9223372036854775807 - now)
         FROM (SELECT coalesce($1, NOW) AS now) clock
-        WHERE t.id = $2 AND t.queue = $3 AND t.epoch = $4 AND t.state + 0 = 1 AND t.attempt > 0 AND t.eta > now
+        WHERE t.id = $2 AND t.queue = $3 AND t.epoch = $4 AND t.place + 0 = 1 AND t.attempt > 0 AND t.eta > now
         RETURNING t.eta",
     types: &[Type::INT8, Type::UUID, Type::TEXT, Type::INT8, Type::INT8],
 };

@@ -7,16 +7,19 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::answer::{Header, read_claim};
 use super::base::Base;
+use super::claims;
 use super::limits;
 use super::marks::Ranges;
 use super::push::{micros, task_id};
 use super::settle::{Applied, BACK, Sorted};
 use super::sql::{Parameter, Session};
 use super::statement::{self, From, Shape};
+use super::tid;
 use super::upkeep::PROMOTE;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Claim, Fence, Queues, Settled, Turn, Turned, WorkerId, stale_lease};
+use crate::store::{Claim, Queues, Settled, Settlement, Turn, Turned, WorkerId, stale_lease};
 use crate::task::TaskId;
 use crate::time::Timestamp;
 
@@ -34,26 +37,10 @@ pub(super) struct Wish<'a> {
     pub(super) want: usize,
     /// These, or all there are.
     pub(super) queues: Option<&'a [String]>,
-    /// Whether limits have granted this; else queues with limits are left out.
+    /// Whether limits have granted this; else configured queues are left out.
     pub(super) granted: bool,
-}
-
-/// What a turn's statement says beside the claims.
-pub(super) struct Header {
-    now: i64,
-    is_known: bool,
-    era: Option<i64>,
-    next: Option<i64>,
-    /// The most that each queue was asked for.
-    share: usize,
-    /// How many rows were chosen: more than were claimed if somebody else was faster.
-    picked: usize,
-    finished: Option<HashSet<TaskId>>,
-    cancels: Vec<TaskId>,
-    /// Asked to be cancelled, and not running (any more).
-    to_cancel: Vec<Uuid>,
-    /// Whether there are queues that have limits to be asked.
-    limits: bool,
+    /// Turns of which nothing is left.
+    pub(super) over: &'a [i64],
 }
 
 impl Base {
@@ -61,17 +48,23 @@ impl Base {
         for _ in 0..TRIES {
             self.make_good(turn.worker).await?;
             let era = self.lost.era(turn.worker);
-            if let Some(turned) = self.turn_in_era(turn, era).await? {
-                return Ok(turned);
+            let over = self.claims.take_over(turn.worker);
+            match self.turn_in_era(turn, era, &over).await {
+                Ok(Some(turned)) => return Ok(turned),
+                Ok(None) => self.claims.still_over(turn.worker, over),
+                Err(error) => {
+                    self.claims.still_over(turn.worker, over);
+                    return Err(error);
+                }
             }
         }
         Err(Error::new(Kind::Unavailable, "the connection to the server keeps breaking"))
     }
 
     /// Nothing if the era is over.
-    async fn turn_in_era(&self, turn: &Turn, era: i64) -> Result<Option<Turned>> {
+    async fn turn_in_era(&self, turn: &Turn, era: i64, over: &[i64]) -> Result<Option<Turned>> {
         let session = self.session().await?;
-        let sorted = Sorted::of(&turn.settle, &self.retention);
+        let sorted = Sorted::of(&turn.settle, &self.retention, self.dialect.goes_by_place());
         let token = next_token();
         let queues = match &turn.queues {
             Queues::All => None,
@@ -79,10 +72,14 @@ impl Base {
         };
         // Where there are queues with limits, something is left for them.
         let want = if self.hints.any() { turn.want.div_ceil(2) } else { turn.want };
-        let wish = Wish { worker: turn.worker, era, token, want, queues, granted: false };
+        let wish = Wish { worker: turn.worker, era, token, want, queues, granted: false, over };
         self.prepare(&session, &wish, &sorted).await?;
-        let exchanged = self.exchange(&session, &wish, &sorted).await;
-        let (header, mut claims, applied, came_back) = match exchanged {
+        let exchanged = async {
+            let (header, claims, mut applied, came_back) = self.exchange(&session, &wish, &sorted).await?;
+            self.finish_moved(&session, &wish, &sorted, &mut applied).await?;
+            Ok((header, claims, applied, came_back))
+        };
+        let (header, mut claims, applied, came_back) = match exchanged.await {
             Ok(exchanged) => exchanged,
             Err(error) => {
                 if turn.want > 0 {
@@ -102,8 +99,15 @@ impl Base {
             self.honour_cancels(&session, &header.to_cancel).await?;
         }
         let settled = sorted.answers(&turn.settle, &applied);
-        let done = turn.settle.iter().zip(&settled).filter(|(_, settled)| **settled == Settled::Applied);
-        let done: HashSet<TaskId> = done.map(|(settlement, _)| settlement.fence.id).collect();
+        let done = || {
+            let written = |(settlement, settled): (&'_ Settlement, &Settled)| {
+                (*settled == Settled::Applied).then_some(settlement.fence)
+            };
+            turn.settle.iter().zip(&settled).filter_map(written)
+        };
+        self.claims.settled(turn.worker, done().map(|fence| (fence.row >> tid::BITS) as claims::Slot));
+        let back = limits::ended(done());
+        let done: HashSet<TaskId> = done().map(|fence| fence.id).collect();
         let ended: Vec<TaskId> = turn
             .settle
             .iter()
@@ -121,8 +125,6 @@ impl Base {
         let cancels = header.cancels.iter().filter(|id| !done.contains(id)).copied().collect();
         let more = self.walked(&wish, &header, &claims);
         let wish = Wish { want: turn.want, ..wish };
-        let applied = turn.settle.iter().zip(&settled).filter(|(_, settled)| **settled == Settled::Applied);
-        let back = limits::ended(applied.map(|(settlement, _)| settlement.fence));
         let wait = self.ask_limits(&session, &wish, header.limits, back, &mut claims).await;
         let next = next.into_iter().chain(wait).min();
         if !more.is_empty() && claims.len() < turn.want {
@@ -184,6 +186,25 @@ impl Base {
         Ok((header, claims, applied, came_back))
     }
 
+    /// What did not stand where it was looked for may have moved: it is looked for by its id.
+    async fn finish_moved(
+        &self,
+        session: &Session,
+        wish: &Wish<'_>,
+        sorted: &Sorted<'_>,
+        applied: &mut Applied,
+    ) -> Result<()> {
+        let (Some(_), Some(finished)) = (&sorted.finish.tids, &mut applied.finished) else { return Ok(()) };
+        let rest = sorted.without(finished);
+        let asked: Vec<TaskId> = rest.finish.ids.iter().copied().map(task_id).collect();
+        let wish = Wish { want: 0, over: &[], ..*wish };
+        let (header, _) = self.claim(session, &wish, &rest).await?;
+        if header.is_known {
+            finished.extend(header.finished.map_or(asked, |found| found.into_iter().collect()));
+        }
+        Ok(())
+    }
+
     pub(super) async fn claim(
         &self,
         session: &Session,
@@ -196,7 +217,10 @@ impl Base {
         let is_claim = |row: &&Row| row.get::<_, Option<Uuid>>(0).is_some();
         let header = rows.iter().find(|row| !is_claim(row)).map_or_else(Header::nothing, Header::read);
         self.marks().see(header.now);
-        let claims = rows.iter().filter(is_claim).map(|row| read_claim(row, header.now)).collect();
+        let claimed = rows.iter().filter(is_claim);
+        let slot = self.claims.claimed(wish.worker, wish.token, claimed.clone().count());
+        let by_place = self.dialect.goes_by_place();
+        let claims = claimed.map(|row| read_claim(row, header.now, slot, by_place)).collect();
         Ok((header, claims))
     }
 
@@ -204,7 +228,7 @@ impl Base {
     pub(super) async fn explain_claim(&self, worker: WorkerId, want: usize) -> Result<String> {
         let session = self.session().await?;
         let era = self.lost.era(worker);
-        let wish = Wish { worker, era, token: 0, want, queues: None, granted: false };
+        let wish = Wish { worker, era, token: 0, want, queues: None, granted: false, over: &[] };
         let nothing = Sorted::default();
         let sql = statement::sql(shape(&wish, &nothing));
         let text = self.dialect.write(&format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {}", sql.text));
@@ -249,7 +273,8 @@ impl Base {
         }
         if claims.is_empty() && !raced {
             let all = marks.ranges(wish.queues).queues;
-            all.iter().for_each(|queue| marks.walked(queue, header.now, None));
+            let walked = |queue: &&String| wish.granted || !header.configured.contains(queue);
+            all.iter().filter(walked).for_each(|queue| marks.walked(queue, header.now, None));
         }
         more
     }
@@ -263,8 +288,13 @@ impl Base {
         claims: &mut Vec<Claim>,
     ) {
         while claims.len() < wish.want && !open.is_empty() {
-            let wish =
-                Wish { want: wish.want - claims.len(), queues: Some(&open), token: next_token(), ..*wish };
+            let wish = Wish {
+                want: wish.want - claims.len(),
+                queues: Some(&open),
+                token: next_token(),
+                over: &[],
+                ..*wish
+            };
             match self.claim(session, &wish, &Sorted::default()).await {
                 Ok((header, more)) => {
                     let still_open = self.walked(&wish, &header, &more);
@@ -316,9 +346,9 @@ impl Values {
         }
     }
 
-    fn parameters<'a>(&'a self, wish: &'a Wish<'_>, sorted: &'a Sorted<'_>) -> [Parameter<'a>; 21] {
+    fn parameters<'a>(&'a self, wish: &'a Wish<'_>, sorted: &'a Sorted<'_>) -> Vec<Parameter<'a>> {
         let (finish, Ranges { queues, from, to, first, last, low }) = (&sorted.finish, &self.ranges);
-        [
+        let mut parameters: Vec<Parameter<'_>> = vec![
             &self.now,
             &wish.worker.0,
             &wish.era,
@@ -340,7 +370,12 @@ impl Values {
             low,
             &wish.token,
             &self.due,
-        ]
+            &wish.over,
+        ];
+        if let Some(tids) = finish.tids.as_ref().filter(|tids| !tids.is_empty()) {
+            parameters.push(tids);
+        }
+        parameters
     }
 }
 
@@ -359,56 +394,4 @@ pub(super) fn next_token() -> i64 {
     static NEXT: std::sync::LazyLock<AtomicI64> =
         std::sync::LazyLock::new(|| AtomicI64::new(Uuid::new_v4().as_u128() as i64));
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-impl Header {
-    fn read(row: &Row) -> Self {
-        let ids = |column: usize| row.get::<_, Option<Vec<Uuid>>>(column);
-        let usize_at = |column: usize| usize::try_from(row.get::<_, i64>(column)).unwrap_or_default();
-        Self {
-            now: row.get(1),
-            is_known: row.get::<_, Option<i64>>(12).is_some(),
-            era: row.get(12),
-            next: row.get(9),
-            share: usize_at(13),
-            picked: usize_at(14),
-            finished: ids(15).map(|ids| ids.into_iter().map(task_id).collect()),
-            cancels: ids(16).unwrap_or_default().into_iter().map(task_id).collect(),
-            to_cancel: ids(17).unwrap_or_default(),
-            limits: row.get::<_, Option<bool>>(18).unwrap_or_default(),
-        }
-    }
-
-    fn nothing() -> Self {
-        Self {
-            now: i64::MIN,
-            is_known: false,
-            era: None,
-            next: None,
-            share: 0,
-            picked: 0,
-            finished: None,
-            cancels: Vec::new(),
-            to_cancel: Vec::new(),
-            limits: false,
-        }
-    }
-}
-
-fn read_claim(row: &Row, now: i64) -> Claim {
-    let name: Option<String> = row.get(7);
-    let first = row.get::<_, Option<i64>>(4).unwrap_or(now);
-    Claim {
-        fence: Fence { id: task_id(row.get(0)), epoch: row.get(1), named: name.is_some(), row: 0, limit: 0 },
-        attempt: row.get::<_, i32>(2).unsigned_abs(),
-        crashes: row.get::<_, i32>(3).unsigned_abs(),
-        age: Timestamp::from_micros(now).since(Timestamp::from_micros(first)),
-        queue: row.get(5),
-        name,
-        priority: row.get(8),
-        eta: Timestamp::from_micros(row.get(9)),
-        retry: None,
-        options: row.get(10),
-        payload: row.get(11),
-    }
 }
