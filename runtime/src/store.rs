@@ -40,7 +40,9 @@ pub mod postgres;
 pub mod sqlite;
 
 pub use exchange::{Claim, Enlist, Fence, Pushed, Queues, Settled, Settlement, Turn, Turned, WorkerId};
-pub(crate) use limit::{Gate, Limit, Terms};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use limit::Gate;
+pub(crate) use limit::{Limit, Terms};
 pub use queue_book::{
     Forgotten, LeaseEnd, LeaseEnded, LeaseOrder, LeaseTo, QueueBook, QueueDesk, QueueEdit, QueueStats,
     Resume, Tagged,

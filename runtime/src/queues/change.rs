@@ -282,14 +282,14 @@ mod tests {
         let gone = changes(&[queue("old")], &[]);
         let stopped = gone[0].outcome(Some(&queue("old"))).unwrap();
         assert!(stopped.is_paused());
-        assert!(changes(&[stopped.clone()], &[]).is_empty());
+        assert!(changes(std::slice::from_ref(&stopped), &[]).is_empty());
         assert_eq!(lines(&[stopped], &[queue("old")]), ["~ old: stopped yes -> no"]);
     }
 
     #[test]
     fn what_an_operator_has_paused_a_file_resumes_only_if_it_says_so() {
         let paused = QueueConfig { paused: true, ..queue("mail") };
-        assert!(plan(&[paused.clone()], vec![queue("mail")], Resume::ByOperator).is_empty());
+        assert!(plan(std::slice::from_ref(&paused), vec![queue("mail")], Resume::ByOperator).is_empty());
         let resumed = plan(&[paused], vec![queue("mail")], Resume::WithFile);
         assert_eq!(resumed[0].to_string(), "~ mail: paused yes -> no");
     }
@@ -299,8 +299,8 @@ mod tests {
         let paused = pause(&[], "mail").unwrap();
         assert_eq!(paused.to_string(), "~ mail: paused no -> yes");
         let paused = paused.outcome(None).unwrap();
-        assert_eq!(pause(&[paused.clone()], "mail"), None);
-        let resumed = resume(&[paused.clone()], "mail").unwrap();
+        assert_eq!(pause(std::slice::from_ref(&paused), "mail"), None);
+        let resumed = resume(std::slice::from_ref(&paused), "mail").unwrap();
         assert_eq!(resumed.outcome(Some(&paused)), None);
         assert_eq!(resume(&[], "mail"), None);
     }
