@@ -291,3 +291,26 @@ async fn a_request_that_a_stop_breaks_off_is_given_back_unspent() {
     assert_eq!((record.state, record.attempt), (TaskState::Ready, 0));
     office.stop().await;
 }
+
+#[tokio::test]
+async fn the_tasks_of_a_postgres_server_are_sent_by_its_stored_configuration() {
+    let schema = delay_tests::postgres::Schema::fresh();
+    let rt = Runtime::builder(schema.url()).state(Seen::default()).build().await.unwrap();
+    let mut target = Scripted::start(|_, _| Some("200 OK".to_owned())).await;
+    let base = format!("http://{}", target.address);
+    let mut config = QueueConfig::new("mail").unwrap();
+    config.target = Some(base.clone());
+    let edit = QueueEdit::Apply { queues: vec![config], resume: delay::queues::Resume::ByOperator };
+    rt.client().store().configure(edit).await.unwrap();
+    // The runtime's own worker serves all queues, and leaves this one to the dispatcher.
+    rt.start().await.unwrap();
+    let keys = Keys::new(Key::generate().parse().unwrap());
+    Dispatcher::new(&rt, keys).allow(&base).start().await.unwrap();
+    let handle = Mail::task("ada".into()).add(&rt).await.unwrap();
+    let record = soon("the task's end", handle.finished()).await.unwrap();
+    assert_eq!(
+        (record.state, target.next().await.header("x-appengine-queuename")),
+        (TaskState::Succeeded, Some("mail"))
+    );
+    soon("the stop", rt.stop()).await.unwrap();
+}
