@@ -9,7 +9,9 @@
 //! 7. `transaction`: the queue inside your own database
 //! 8. `cron`: functions that the clock calls
 //! 9. `queues`: rates, pauses, and tasks that are pulled
-//! 10. `testing`: days that pass in no time
+//! 10. `webapp`: a web application that enqueues, and takes tasks in
+//! 11. `dispatcher`: tasks that run in another program
+//! 12. `testing`: days that pass in no time
 //!
 //! This crate owns what they share, the store that they use, and nothing that an example is about.
 

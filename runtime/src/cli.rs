@@ -15,7 +15,7 @@
 //! ```
 //!
 //! # The store
-//! `--store URL`, or the variable `DELAY_STORE`. Every command but `migrate` and `bench` wants it to be there already, with tables
+//! `--store URL`, or the variable `DELAY_STORE`. Every command but `migrate`, `bench` and `stats` wants it to be there already, with tables
 //! of this version: none makes a file, and those that only look change nothing.
 //!
 //! # Exit codes
@@ -59,6 +59,7 @@ mod output;
 mod queues;
 mod resolve;
 mod show;
+mod stats;
 mod table;
 mod tasks;
 mod text;
@@ -114,6 +115,8 @@ enum Command {
     Workers,
     /// Looks for what is wrong, or soon will be, with the place where tasks live, and says what to do
     Doctor(doctor::DoctorArgs),
+    /// Shows what this process uses of the machine, and what its control group allows
+    Stats,
     /// Measures enqueueing, draining and latency, on a store that it makes and removes
     Bench(bench::BenchArgs),
 }
@@ -157,6 +160,10 @@ pub async fn run(args: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCod
 impl Command {
     async fn run(&self, store: Option<&str>, output: &Output) -> Result<Exit, Complaint> {
         use crate::store::Action;
+        if let Self::Stats = self {
+            stats::run(output)?;
+            return Ok(Exit::Done);
+        }
         let url = access::url(store)?;
         match self {
             Self::Tasks(args) => args.run(url, output).await,
@@ -170,6 +177,7 @@ impl Command {
             Self::Workers => workers::run(url, output).await,
             Self::Bench(args) => args.run(url, output).await,
             Self::Doctor(args) => return args.run(url, output).await,
+            Self::Stats => Ok(()),
         }?;
         Ok(Exit::Done)
     }

@@ -1,7 +1,8 @@
 //! Runs claimed tasks in this process. The pipeline: resolve the claim to an attempt, perform it, normalise what comes
-//! out to an outcome, decide the transition. It never talks to a store but to note a dangerous start.
+//! out to an outcome, decide the transition. It never talks to a store but to note a dangerous start. All doors lead here:
+//! the worker's, the push door's, and the dispatcher's, whose attempts are requests.
 
-#[cfg(feature = "cron")]
+#[cfg(any(feature = "cron", feature = "http"))]
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,8 @@ use crate::failure::Class;
 use crate::handler::{Attempt, Kind, Returned};
 use crate::outcome::{Hold, Outcome, Transition};
 use crate::panics;
-use crate::registry::Registry;
+use crate::posted::Posted;
+use crate::registry::{Registration, Registry};
 use crate::request::Request;
 use crate::retry::Retry;
 #[cfg(feature = "cron")]
@@ -22,7 +24,8 @@ use crate::schedule::Schedules;
 use crate::state::{Attempted, Policy, decide};
 use crate::states::States;
 use crate::store::{Claim, Fence, Settled};
-use crate::task::TaskOptions;
+use crate::task::{TaskId, TaskOptions};
+use crate::time::Timestamp;
 
 /// Runs functions of this program.
 #[derive(Clone, Debug)]
@@ -35,6 +38,28 @@ pub(crate) struct Executor {
     pub(crate) retry: Retry,
     #[cfg(feature = "cron")]
     pub(crate) schedules: Arc<Schedules>,
+    /// Sends tasks to another program instead of running its own functions.
+    #[cfg(feature = "http")]
+    pub(crate) courier: Option<Courier>,
+}
+
+/// Makes attempts that run elsewhere: the part of a dispatcher that knows how to send.
+#[cfg(feature = "http")]
+#[derive(Clone)]
+pub(crate) struct Courier {
+    /// What contexts, spans and logs call it.
+    pub(crate) name: &'static str,
+    /// How long an attempt may take, where the task does not say.
+    pub(crate) timeout: Duration,
+    /// The attempt; or, if the task cannot be sent, what becomes of it.
+    pub(crate) attempt: Arc<dyn Fn(Context, Claim, TaskOptions) -> Result<Attempt, Transition> + Send + Sync>,
+}
+
+#[cfg(feature = "http")]
+impl std::fmt::Debug for Courier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Courier").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// A claim that can run here.
@@ -48,12 +73,29 @@ pub(crate) struct Job {
     age: Duration,
     began: Instant,
     crashes: u32,
+    posted: Option<Posted>,
 }
 
 impl Executor {
+    /// Every function identity that a worker with this executor can run.
+    pub(crate) fn identities(&self) -> Vec<String> {
+        #[cfg(feature = "http")]
+        if self.courier.is_some() {
+            return Vec::new();
+        }
+        self.registry.identities()
+    }
+
     /// Finds the function and decodes the arguments; what cannot run is to be held, with the reason.
     pub(crate) fn resolve(&self, claim: Claim) -> Result<Job, Transition> {
-        let hold = |hold, error: String| Err(Transition::Hold { hold, error });
+        let options = match claim.options.as_deref().map(codec::from_slice::<TaskOptions>).transpose() {
+            Ok(options) => options.unwrap_or_default(),
+            Err(error) => return hold(Hold::Undecodable, format!("the task's options: {error}")),
+        };
+        #[cfg(feature = "http")]
+        if let Some(courier) = &self.courier {
+            return self.hand_over(courier, claim, options);
+        }
         if Request::is_payload(&claim.payload) {
             let text = "the task is an HTTP request, which no worker sends: give its queue a `target`, and run a \
                         dispatcher for it";
@@ -72,53 +114,82 @@ impl Executor {
             );
             return hold(Hold::UnknownFunction, text);
         };
-        let options = match claim.options.as_deref().map(codec::from_slice::<TaskOptions>).transpose() {
-            Ok(options) => options.unwrap_or_default(),
-            Err(error) => return hold(Hold::Undecodable, format!("the task's options: {error}")),
-        };
+        let Registration { function, options: usual, start, .. } = registration;
         let began = Instant::now();
-        let timeout = options.timeout.or(registration.options.timeout);
-        let facts = Facts {
-            task: claim.fence.id,
-            function: registration.function,
-            queue: claim.queue,
-            name: claim.name,
-            attempt: claim.attempt,
-            eta: claim.eta,
-            headers: Headers::new(options.headers),
-            deadline: timeout.and_then(|timeout| began.checked_add(timeout)),
-        };
-        let ctx = Context::new(facts, self.client.clone(), self.states.clone(), self.stopping.clone());
-        let decoded = Arguments::parse(invocation.arguments)
-            .map_err(|error| error.to_string())
-            .and_then(|given| (registration.start)(ctx.clone(), given).map_err(|error| error.to_string()));
-        let attempt = match decoded {
-            Ok(attempt) => attempt,
-            Err(error) => return hold(Hold::Undecodable, format!("{}: {error}", registration.function)),
-        };
+        let timeout = options.timeout.or(usual.timeout);
         let policy = Policy {
-            retry: options.retry.or(claim.retry).or(registration.options.retry).unwrap_or(self.retry),
-            keep_result: registration.options.keep_result,
+            retry: options.retry.or(claim.retry).or(usual.retry).unwrap_or(self.retry),
+            keep_result: usual.keep_result,
         };
         let (fence, number, age, crashes) = (claim.fence, claim.attempt, claim.age, claim.crashes);
-        Ok(Job { ctx, fence, attempt, policy, timeout, number, age, began, crashes })
+        let posted = options.posted;
+        let facts = Facts {
+            headers: Headers::new(options.headers),
+            deadline: timeout.and_then(|timeout| began.checked_add(timeout)),
+            ..facts(function, claim.queue, claim.name, claim.eta, (fence.id, number), posted.as_ref())
+        };
+        let ctx = self.context(facts);
+        let decoded = Arguments::parse(invocation.arguments)
+            .map_err(|error| error.to_string())
+            .and_then(|given| start(ctx.clone(), given).map_err(|error| error.to_string()));
+        let attempt = match decoded {
+            Ok(attempt) => attempt,
+            Err(error) => return hold(Hold::Undecodable, format!("{function}: {error}")),
+        };
+        Ok(Job { ctx, fence, attempt, policy, timeout, number, age, began, crashes, posted })
+    }
+
+    /// Prepares a task to be sent instead of run.
+    #[cfg(feature = "http")]
+    fn hand_over(
+        &self,
+        courier: &Courier,
+        claim: Claim,
+        mut options: TaskOptions,
+    ) -> Result<Job, Transition> {
+        let began = Instant::now();
+        let timeout = options.timeout.unwrap_or(courier.timeout);
+        let policy = Policy { retry: options.retry.or(claim.retry).unwrap_or(self.retry), keep_result: None };
+        let (fence, number, age, crashes) = (claim.fence, claim.attempt, claim.age, claim.crashes);
+        // A delivery that is sent on is a task of this store like any other.
+        options.posted = None;
+        let (queue, name) = (claim.queue.clone(), claim.name.clone());
+        let facts = Facts {
+            deadline: began.checked_add(timeout),
+            ..facts(courier.name, queue, name, claim.eta, (fence.id, number), None)
+        };
+        let ctx = self.context(facts);
+        let attempt = (courier.attempt)(ctx.clone(), claim, options)?;
+        let timeout = Some(timeout);
+        Ok(Job { ctx, fence, attempt, policy, timeout, number, age, began, crashes, posted: None })
+    }
+
+    fn context(&self, facts: Facts) -> Context {
+        Context::new(facts, self.client.clone(), self.states.clone(), self.stopping.clone())
     }
 
     /// Runs a job to its end and says what the store is to do. `slot` is dropped when nothing of the job runs any
     /// more, which for a plain function may be later than its time limit.
     pub(crate) async fn run(&self, job: Job, slot: impl Send + 'static) -> Transition {
-        let Job { ctx, fence, attempt, policy, timeout, number, age, began, crashes } = job;
+        let Job { ctx, fence, attempt, policy, timeout, number, age, began, crashes, posted } = job;
         if crashes > 0 && !self.note_start(fence).await {
             return Transition::Refund;
         }
+        // The ticks of a delivery are its sender's.
         #[cfg(feature = "cron")]
-        if let Err(error) = self.schedules.store_successor(ctx.name(), &self.client).await {
+        if posted.is_none()
+            && let Err(error) = self.schedules.store_successor(ctx.name(), &self.client).await
+        {
             tracing::warn!(task = %fence.id, error = error.chain(), "the next tick could not be stored; this one waits");
             return Transition::Refund;
         }
         let outcome = perform(attempt, &ctx, timeout, slot).await;
         let outcome = self.within_limits(outcome);
-        decide(outcome, Attempted { number, age: age + began.elapsed() }, &policy)
+        let attempted = Attempted { number, age: age + began.elapsed() };
+        match posted {
+            None => decide(outcome, attempted, &policy),
+            Some(posted) => posted.decide(outcome, attempted, &policy),
+        }
     }
 
     /// A process died under this task before: that it begins is written down first, so that the next death counts.
@@ -145,6 +216,33 @@ impl Executor {
             }
             outcome => outcome,
         }
+    }
+}
+
+fn hold(hold: Hold, error: String) -> Result<Job, Transition> {
+    Err(Transition::Hold { hold, error })
+}
+
+/// What is known of an attempt; of a delivery, what its sender knows.
+fn facts(
+    function: &'static str,
+    queue: String,
+    name: Option<String>,
+    eta: Timestamp,
+    (task, attempt): (TaskId, u32),
+    posted: Option<&Posted>,
+) -> Facts {
+    let known =
+        Facts { task, function, queue, name, attempt, eta, headers: Headers::default(), deadline: None };
+    let Some(posted) = posted else { return known };
+    Facts {
+        task: posted.task(),
+        queue: posted.queue().to_owned(),
+        name: posted.name().map(str::to_owned),
+        // A delivery that is kept here is tried here again, after the sender's attempts.
+        attempt: posted.attempt().saturating_add(attempt.saturating_sub(1)),
+        eta: posted.eta().unwrap_or(eta),
+        ..known
     }
 }
 

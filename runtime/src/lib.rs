@@ -38,6 +38,7 @@ mod retry;
 mod failure;
 mod outcome;
 mod state;
+mod posted;
 mod task;
 mod codec;
 mod request;
@@ -77,6 +78,8 @@ mod worker;
 mod stats;
 pub mod taskqueue;
 #[cfg(feature = "http")]
+pub mod background;
+#[cfg(feature = "http")]
 pub mod http;
 
 // Floor 5: house.
@@ -105,6 +108,7 @@ pub use handle::Handle;
 pub use id::{ParseTaskIdError, TaskId};
 pub use limits::Limits;
 pub use outcome::{Hold, Kept, Outcome, Transition};
+pub use posted::Posted;
 pub use registry::Function;
 pub use retry::Retry;
 pub use runtime::{Builder, Runtime, shutdown_signal};

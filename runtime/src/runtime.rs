@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::client::{Added, Client};
 use crate::draft::Draft;
 use crate::enqueue::Enqueue;
@@ -23,8 +25,10 @@ use crate::stats;
 use crate::stopper::{CancelLink, Stopper};
 use crate::store::{Queues, Retention, Store, UpkeepRules};
 use crate::time::IntoDuration;
-use crate::worker::{Worker, WorkerConfig};
+use crate::worker::{Pulses, Worker, WorkerConfig};
 
+#[cfg(feature = "http")]
+mod doors;
 mod name;
 #[cfg(feature = "queues")]
 mod queueing;
@@ -58,6 +62,7 @@ pub struct Runtime {
     rules: UpkeepRules,
     grace: Duration,
     stopper: Stopper,
+    pulses: Pulses,
     _stopping: CancelLink,
 }
 
@@ -122,7 +127,7 @@ impl Runtime {
             self.config.lease,
             self.rules,
         );
-        let started = self.stopper.run_worker("delay::worker", worker.run());
+        let started = worker.start("delay::worker", &self.pulses);
         let tended = self.stopper.run_worker("delay::upkeep", tend);
         let sampled = self.stopper.run_worker("delay::stats", stats::sample(self.stopper.clone()));
         let started = started.and(tended.map(drop)).and(sampled.map(drop));
@@ -373,11 +378,13 @@ impl Builder {
             retry: self.retry,
             #[cfg(feature = "cron")]
             schedules,
+            #[cfg(feature = "http")]
+            courier: None,
         });
         let config = WorkerConfig {
             name: self.name.unwrap_or_else(name::default_name),
             concurrency: self.concurrency,
-            queues: self.queues.map_or(Queues::All, |queues| Queues::Only(queues.into())),
+            queues: watch::channel(self.queues.map_or(Queues::All, |queues| Queues::Only(queues.into()))).1,
             lease: self.lease,
         };
         Ok(Runtime {
@@ -387,6 +394,7 @@ impl Builder {
             rules: self.rules,
             grace: self.grace,
             stopper,
+            pulses: Pulses::default(),
             _stopping: stopping,
         })
     }

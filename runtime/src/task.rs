@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind};
 pub(crate) use crate::id::TaskId;
+use crate::posted::Posted;
 use crate::retry::Retry;
 use crate::time::Timestamp;
 
@@ -49,11 +50,14 @@ pub struct TaskOptions {
     /// Instead of the function's time limit per attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// Where it comes from, if somebody sent it over HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub posted: Option<Posted>,
 }
 
 impl TaskOptions {
     pub(crate) fn is_default(&self) -> bool {
-        self.headers.is_empty() && self.retry.is_none() && self.timeout.is_none()
+        self.headers.is_empty() && self.retry.is_none() && self.timeout.is_none() && self.posted.is_none()
     }
 }
 

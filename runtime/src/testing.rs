@@ -242,6 +242,8 @@ impl EnvBuilder {
             retry: self.retry,
             #[cfg(feature = "cron")]
             schedules: ticks::schedules(registry, self.ticks),
+            #[cfg(feature = "http")]
+            courier: None,
         };
         let env = Env {
             clock,

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -16,7 +16,7 @@ use crate::executor::Executor;
 use crate::outcome::{Outcome, Transition};
 use crate::retry::Retry;
 use crate::state::{Attempted, Policy, decide};
-use crate::stopper::Stopper;
+use crate::stopper::{Stopper, Unavailable};
 use crate::store::{Claim, Enlist, Queues, Settled, Settlement, Store, Turn, Turned, WorkerId};
 use crate::task::TaskId;
 
@@ -24,9 +24,12 @@ mod beat;
 mod lanes;
 mod leave;
 mod report;
+mod vital;
 
 use lanes::{Lanes, Sent};
 use report::{End, Report, Slot};
+pub(crate) use vital::Pulses;
+use vital::{Probe, Vital};
 
 /// How a worker works.
 #[derive(Clone, Debug)]
@@ -34,7 +37,8 @@ pub(crate) struct WorkerConfig {
     pub(crate) name: String,
     /// The most attempts at once.
     pub(crate) concurrency: usize,
-    pub(crate) queues: Queues,
+    /// May change while it works; then the store's signal has to be given.
+    pub(crate) queues: watch::Receiver<Queues>,
     /// How long it may be silent before its tasks go to others.
     pub(crate) lease: Duration,
 }
@@ -60,8 +64,14 @@ struct Running {
 }
 
 impl Worker {
+    /// Begins to work, under the stopper and in the background, as one of the workers that `pulses` asks.
+    pub(crate) fn start(self, name: &'static str, pulses: &Pulses) -> Result<(), Unavailable> {
+        let (stopper, probes) = (self.stopper.clone(), pulses.add(&self.config.name));
+        stopper.run_worker(name, self.run(probes)).map(drop)
+    }
+
     /// Works until the stopper stops, then leaves nothing behind.
-    pub(crate) async fn run(self) {
+    async fn run(self, probes: mpsc::Receiver<Probe>) {
         let (reports, inbox) = mpsc::unbounded_channel();
         let Some(id) = self.enlist().await else { return };
         let mut state = Loop {
@@ -81,11 +91,12 @@ impl Worker {
             next_due: None,
             backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
             not_before: None,
+            in_trouble: false,
             lanes: Lanes::default(),
             reports,
             worker: self,
         };
-        state.run(inbox).await;
+        state.run(inbox, probes).await;
     }
 
     /// Makes the worker known; `None` if the stopper stops first.
@@ -95,7 +106,7 @@ impl Worker {
             let enlist = Enlist {
                 name: self.config.name.clone(),
                 lease: self.config.lease,
-                functions: self.executor.registry.identities(),
+                functions: self.executor.identities(),
             };
             match self.store.enlist(enlist).await {
                 Ok(id) => return Some(id),
@@ -138,12 +149,14 @@ struct Loop {
     backoff: Backoff,
     /// The store was in trouble: no turn before this.
     not_before: Option<Instant>,
+    /// The last turn failed.
+    in_trouble: bool,
     lanes: Lanes,
     reports: mpsc::UnboundedSender<Report>,
 }
 
 impl Loop {
-    async fn run(&mut self, mut inbox: mpsc::UnboundedReceiver<Report>) {
+    async fn run(&mut self, mut inbox: mpsc::UnboundedReceiver<Report>, mut probes: mpsc::Receiver<Probe>) {
         let stopper = self.worker.stopper.clone();
         let (quiescing, stopping) = (stopper.quiescing(), stopper.stopping());
         tokio::pin!(quiescing, stopping);
@@ -175,6 +188,8 @@ impl Loop {
                 }
                 () = &mut stopping, if !open => break,
                 _ = signal.changed(), if open => self.look_again(),
+                // Whoever has asked may not wait any more.
+                Some(probe) = probes.recv() => drop(probe.send(self.vital())),
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
                     if self.next_due.is_some_and(|due| due <= Instant::now()) {
                         self.next_due = None;
@@ -199,6 +214,11 @@ impl Loop {
 
     fn has_lane(&self) -> bool {
         self.lanes.busy() < self.worker.store.lanes()
+    }
+
+    fn vital(&self) -> Vital {
+        let concurrency = self.worker.config.concurrency;
+        Vital { in_trouble: self.in_trouble, running: self.busy, concurrency }
     }
 
     fn free(&self) -> usize {
@@ -268,7 +288,8 @@ impl Loop {
         self.started_since_turn = 0;
         self.turns += 1;
         let (number, worker, settle) = (self.turns, self.id, std::mem::take(&mut self.ended));
-        let turn = Turn { worker, settle: settle.clone(), want, queues: self.worker.config.queues.clone() };
+        let queues = self.worker.config.queues.borrow().clone();
+        let turn = Turn { worker, settle: settle.clone(), want, queues };
         let store = Arc::clone(&self.worker.store);
         Some(Sent { number, worker, settle, want, answer: Box::pin(async move { store.turn(turn).await }) })
     }
@@ -289,6 +310,7 @@ impl Loop {
         match answer {
             Ok(turned) => {
                 self.backoff.reset();
+                self.in_trouble = false;
                 for (settlement, settled) in sent.settle.iter().zip(&turned.settled) {
                     if *settled == Settled::Stale {
                         let task = settlement.fence.id;
@@ -333,6 +355,7 @@ impl Loop {
             unsettled = sent.settle.len(),
             "the store is in trouble"
         );
+        self.in_trouble = true;
         self.ended.splice(0..0, sent.settle);
         self.not_before = Some(Instant::now() + wait);
         self.dry = false;

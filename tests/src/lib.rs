@@ -14,9 +14,13 @@ mod orders;
 mod place;
 pub mod postgres;
 mod process;
+mod python;
 mod recording;
+#[cfg(feature = "http")]
+pub mod served;
 mod stores;
 mod wait;
+pub mod web;
 
 pub use cutter::Cutter;
 pub use dice::Dice;
@@ -27,6 +31,7 @@ pub use lying::{Lie, Lying};
 pub use orders::{Call, Orders, Work};
 pub use place::Place;
 pub use process::Process;
+pub use python::python;
 pub use recording::Recording;
 pub use rustix::process::Signal;
 pub use stores::open_store;

@@ -35,6 +35,7 @@ fn every_example_has_a_test() {
         "arguments",
         "checksum",
         "cron",
+        "dispatcher",
         "queues",
         "quickstart",
         "retry",
@@ -42,6 +43,7 @@ fn every_example_has_a_test() {
         "state",
         "testing",
         "transaction",
+        "webapp",
     ];
     let built: Vec<&str> = built().keys().map(String::as_str).collect();
     assert_eq!(built, tested, "an example that was added is to be tested here, too");
@@ -151,6 +153,50 @@ fn cron_calls_by_the_clock_and_takes_up_what_waited() {
         once.dedup();
         assert_eq!(once, beats, "each tick once");
     }
+}
+
+#[test]
+fn a_web_application_enqueues_and_runs_what_a_dispatcher_sends_to_it() {
+    let (folder, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let mut command = example("webapp", folder.path());
+    let webapp = Running::start(command.env("DELAY_LISTEN", "127.0.0.1:0").env_remove("DELAY_KEY"));
+    assert!(webapp.stdout.shows("listening on http://"), "it ended: {}", webapp.stderr.text());
+    let said = webapp.stdout.text();
+    let word = |before: &str| said.split_once(before).unwrap().1.lines().next().unwrap().to_owned();
+    let (key, address) = (word("DELAY_KEY="), word("listening on http://"));
+
+    let signed_up = post(&address, "/signup/ada");
+    assert!(signed_up.starts_with("HTTP/1.1 202 ") && signed_up.contains("task "), "{signed_up}");
+    assert!(webapp.stdout.shows("Dear ada, welcome! (queue mail, attempt 1, by this program)\n"));
+    assert!(
+        post(&address, "/_ah/queue/go/delay").starts_with("HTTP/1.1 401 "),
+        "nobody gets in without the key"
+    );
+
+    let mut command = example("dispatcher", other.path());
+    command.env("DELAY_KEY", &key).env("DELAY_TARGET", format!("http://{address}"));
+    let sent = Running::start(&mut command).end();
+    assert!(sent.status.success(), "{}: {}", sent.status, sent.stderr);
+    assert_eq!(lines(&sent), ["grace: succeeded, attempts: 1", "alan: succeeded, attempts: 1"]);
+    for name in ["grace", "alan"] {
+        let line = format!("Dear {name}, welcome! (queue mail, attempt 1, by the dispatcher)\n");
+        assert!(webapp.stdout.shows(&line), "{}", webapp.stdout.text());
+    }
+    webapp.signal(Signal::TERM);
+    let ended = webapp.end();
+    assert!(ended.status.success(), "{}: {}", ended.status, ended.stderr);
+}
+
+/// Posts nothing to a path, and gives the whole answer.
+fn post(address: &str, path: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 #[test]

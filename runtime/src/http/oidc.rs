@@ -5,11 +5,13 @@
 //! `none` nor an HMAC over a public key has a way in. What a token says about its own key (`jwk`, `jku`, `x5u`) is not
 //! read; one with `crit` is refused, for it asks for rules that are not known here.
 
+mod issuer;
 mod jwks;
 mod token;
 
 use std::time::Duration;
 
+pub use self::issuer::Issuer;
 pub use self::jwks::Jwks;
 
 use self::token::{Claims, Token};

@@ -84,3 +84,17 @@ async fn functions_are_those_that_workers_announce_and_those_that_tasks_wait_for
     assert_eq!(run.rows()[0], [goodbye, "0", "1", "-", "-", "-", "-"]);
     Ok(())
 }
+
+#[tokio::test]
+async fn stats_are_those_of_the_process_and_need_no_store() -> Result<()> {
+    let shop = Shop::open().await?;
+    let document = shop.delay(&["stats", "--json"]).json();
+    assert!(document["ram"]["current"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{document}");
+    assert_eq!(document["ram"]["current"], document["ram"]["average_1m"], "there is one sample");
+    assert!(document["cpu"]["total"].as_f64().is_some_and(|seconds| seconds < 60.0), "{document}");
+    let run = shop.delay(&["stats"]).expect(0);
+    for what in ["CPU time", "CPU, 10 min", "Memory, 1 min", "Memory limit", "/proc/self/status"] {
+        assert!(run.stdout.contains(what), "{run:?}");
+    }
+    Ok(())
+}
