@@ -8,7 +8,8 @@
 //! 6. `shutdown`: a process that ends well
 //! 7. `transaction`: the queue inside your own database
 //! 8. `cron`: functions that the clock calls
-//! 9. `testing`: days that pass in no time
+//! 9. `isolate`: functions that may do what they like, in processes of their own
+//! 10. `testing`: days that pass in no time
 //!
 //! This crate owns what they share, the store that they use, and nothing that an example is about.
 

@@ -1,7 +1,7 @@
 //! Runs claimed tasks in this process. The pipeline: resolve the claim to an attempt, perform it, normalise what comes
 //! out to an outcome, decide the transition. It never talks to a store but to note a dangerous start.
 
-#[cfg(feature = "cron")]
+#[cfg(any(feature = "cron", feature = "process"))]
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,9 @@ use crate::failure::Class;
 use crate::handler::{Attempt, Kind, Returned};
 use crate::outcome::{Hold, Outcome, Transition};
 use crate::panics;
-use crate::registry::Registry;
+#[cfg(feature = "process")]
+use crate::process::{Apart, Work};
+use crate::registry::{Registration, Registry};
 use crate::retry::Retry;
 #[cfg(feature = "cron")]
 use crate::schedule::Schedules;
@@ -34,19 +36,31 @@ pub(crate) struct Executor {
     pub(crate) retry: Retry,
     #[cfg(feature = "cron")]
     pub(crate) schedules: Arc<Schedules>,
+    /// Where functions run that want a process of their own; without it, here.
+    #[cfg(feature = "process")]
+    pub(crate) apart: Option<Arc<Apart>>,
 }
 
 /// A claim that can run here.
 pub(crate) struct Job {
     pub(crate) ctx: Context,
     fence: Fence,
-    attempt: Attempt,
+    run: Run,
     policy: Policy,
     timeout: Option<Duration>,
     number: u32,
     age: Duration,
     began: Instant,
     crashes: u32,
+}
+
+/// How a claim is run.
+enum Run {
+    /// In this process.
+    Here(Attempt),
+    /// In a process of its own.
+    #[cfg(feature = "process")]
+    Apart(Work),
 }
 
 impl Executor {
@@ -83,11 +97,8 @@ impl Executor {
             deadline: timeout.and_then(|timeout| began.checked_add(timeout)),
         };
         let ctx = Context::new(facts, self.client.clone(), self.states.clone(), self.stopping.clone());
-        let decoded = Arguments::parse(invocation.arguments)
-            .map_err(|error| error.to_string())
-            .and_then(|given| (registration.start)(ctx.clone(), given).map_err(|error| error.to_string()));
-        let attempt = match decoded {
-            Ok(attempt) => attempt,
+        let run = match self.begin(registration, &ctx, invocation.arguments) {
+            Ok(run) => run,
             Err(error) => return hold(Hold::Undecodable, format!("{}: {error}", registration.function)),
         };
         let policy = Policy {
@@ -95,13 +106,28 @@ impl Executor {
             keep_result: registration.options.keep_result,
         };
         let (fence, number, age, crashes) = (claim.fence, claim.attempt, claim.age, claim.crashes);
-        Ok(Job { ctx, fence, attempt, policy, timeout, number, age, began, crashes })
+        Ok(Job { ctx, fence, run, policy, timeout, number, age, began, crashes })
+    }
+
+    fn begin(
+        &self,
+        registration: &'static Registration,
+        ctx: &Context,
+        arguments: &[u8],
+    ) -> Result<Run, String> {
+        #[cfg(feature = "process")]
+        if let (Some(isolate), true) = (registration.options.isolate, self.apart.is_some()) {
+            // Decoded there: whatever these bytes do to who decodes them, they do it to the process.
+            return Ok(Run::Apart(Work { registration, arguments: arguments.to_vec(), isolate }));
+        }
+        let given = Arguments::parse(arguments).map_err(|error| error.to_string())?;
+        (registration.start)(ctx.clone(), given).map(Run::Here).map_err(|error| error.to_string())
     }
 
     /// Runs a job to its end and says what the store is to do. `slot` is dropped when nothing of the job runs any
     /// more, which for a plain function may be later than its time limit.
     pub(crate) async fn run(&self, job: Job, slot: impl Send + 'static) -> Transition {
-        let Job { ctx, fence, attempt, policy, timeout, number, age, began, crashes } = job;
+        let Job { ctx, fence, run, policy, timeout, number, age, began, crashes } = job;
         if crashes > 0 && !self.note_start(fence).await {
             return Transition::Refund;
         }
@@ -110,9 +136,27 @@ impl Executor {
             tracing::warn!(task = %fence.id, error = error.chain(), "the next tick could not be stored; this one waits");
             return Transition::Refund;
         }
-        let outcome = perform(attempt, &ctx, timeout, slot).await;
+        let outcome = match run {
+            Run::Here(attempt) => perform(attempt, &ctx, timeout, slot).await,
+            #[cfg(feature = "process")]
+            Run::Apart(work) => self.perform_apart(work, &ctx, timeout, slot).await,
+        };
         let outcome = self.within_limits(outcome);
         decide(outcome, Attempted { number, age: age + began.elapsed() }, &policy)
+    }
+
+    /// In a process of its own, which is killed when its time is up or this is dropped.
+    #[cfg(feature = "process")]
+    async fn perform_apart(
+        &self,
+        work: Work,
+        ctx: &Context,
+        timeout: Option<Duration>,
+        slot: impl Send + 'static,
+    ) -> Outcome {
+        let Some(apart) = &self.apart else { return Outcome::Interrupted };
+        // Boxed: large, and rare beside functions that run here.
+        within(timeout, ctx, Box::pin(apart.run(work, ctx, slot))).await
     }
 
     /// A process died under this task before: that it begins is written down first, so that the next death counts.
@@ -167,9 +211,14 @@ async fn perform(
         }
         .map_or_else(Outcome::Panicked, |Returned(outcome)| outcome)
     };
+    within(timeout, ctx, returned).await
+}
+
+/// What `outcome` comes to, or that it took too long.
+async fn within(timeout: Option<Duration>, ctx: &Context, outcome: impl Future<Output = Outcome>) -> Outcome {
     match timeout {
-        None => returned.await,
-        Some(limit) => tokio::time::timeout(limit, returned).await.unwrap_or_else(|_| {
+        None => outcome.await,
+        Some(limit) => tokio::time::timeout(limit, outcome).await.unwrap_or_else(|_| {
             ctx.cancel();
             Outcome::TimedOut(limit)
         }),

@@ -25,6 +25,8 @@ use crate::store::{Queues, Retention, Store, UpkeepRules};
 use crate::time::IntoDuration;
 use crate::worker::{Worker, WorkerConfig};
 
+#[cfg(feature = "process")]
+mod isolating;
 mod name;
 #[cfg(feature = "cron")]
 mod scheduling;
@@ -101,11 +103,16 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Error::is_no_functions`] if no function is linked, [`Error::is_missing_state`] with all that is missing,
-    /// [`Error::is_stopping`] if it was stopped before.
+    /// [`Error::is_stopping`] if it was stopped before; with functions that want processes of their own,
+    /// `Error::is_not_isolated` if the machine does not let them be isolated.
     pub async fn start(&self) -> Result<()> {
         let executor = &self.executor;
         executor.registry.check_not_empty()?;
         executor.registry.check_states(&executor.states)?;
+        #[cfg(feature = "process")]
+        if let Some(apart) = &executor.apart {
+            apart.start().await?;
+        }
         let store = Arc::clone(self.client.store());
         let worker = Worker {
             store: Arc::clone(&store),
@@ -211,6 +218,8 @@ pub struct Builder {
     retention: Retention,
     rules: UpkeepRules,
     registry: Option<&'static Registry>,
+    #[cfg(feature = "process")]
+    isolation: crate::process::Isolation,
     #[cfg(feature = "cron")]
     scheduled: Vec<scheduling::Scheduled>,
     mistake: Option<Error>,
@@ -231,6 +240,8 @@ impl Builder {
             retention: Retention::default(),
             rules: UpkeepRules::default(),
             registry: None,
+            #[cfg(feature = "process")]
+            isolation: crate::process::Isolation::default(),
             #[cfg(feature = "cron")]
             scheduled: Vec::new(),
             mistake: None,
@@ -363,6 +374,8 @@ impl Builder {
             retry: self.retry,
             #[cfg(feature = "cron")]
             schedules,
+            #[cfg(feature = "process")]
+            apart: isolating::apart(registry, &stopper, self.isolation),
         });
         let config = WorkerConfig {
             name: self.name.unwrap_or_else(name::default_name),
