@@ -58,7 +58,8 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let stopper = Stopper::new();
         let executor = runtime.block_on(Executor::start(&stopper, Config::default())).unwrap();
         Self { runtime, stopper, executor }
@@ -80,9 +81,8 @@ impl Drop for Bench {
 #[divan::bench(sample_count = 50)]
 fn container(bencher: Bencher<'_, '_>) {
     let bench = Bench::new();
-    bencher.bench_local(|| {
-        bench.runtime.block_on(Executor::start(&bench.stopper, Config::default())).unwrap()
-    });
+    bencher
+        .bench_local(|| bench.runtime.block_on(Executor::start(&bench.stopper, Config::default())).unwrap());
 }
 
 /// From no process to its first call, and until it is reaped.
@@ -101,7 +101,8 @@ fn fresh_process_to_first_call_and_reaped(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 300)]
 fn prepared_process_to_first_call_and_reaped(bencher: Bencher<'_, '_>) {
     let (bench, services) = (Bench::new(), Services::new().with(First));
-    let pool = bench.runtime.block_on(async { Pool::new(&bench.stopper, Arc::new(bench.executor.clone()), 4) });
+    let pool =
+        bench.runtime.block_on(async { Pool::new(&bench.stopper, Arc::new(bench.executor.clone()), 4) });
     let pool = pool.unwrap();
     let prepared = || {
         bench.runtime.block_on(async {

@@ -16,7 +16,6 @@
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     delay::process::init(); // before anything else: a container comes by here, and goes no further
-//!     # return Ok(());
 //!     let tokio = tokio::runtime::Runtime::new()?;
 //!     tokio.block_on(async {
 //!         let stopper = Stopper::new();

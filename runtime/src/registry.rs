@@ -120,8 +120,7 @@ impl Options {
         isolate: None,
     };
 
-    /// In a process of its own. With the feature `process` alone, so that an expansion cannot ask for it in vain.
-    #[cfg(feature = "process")]
+    /// In a process of its own.
     #[must_use]
     pub const fn isolate(mut self, memory: Option<u64>, cpu: Option<Duration>) -> Self {
         self.isolate = Some(Isolate { memory, cpu });

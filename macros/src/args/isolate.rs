@@ -94,7 +94,8 @@ fn bytes(text: &LitStr) -> Result<u64> {
     let digits = written.len() - written.trim_start_matches(|char: char| char.is_ascii_digit()).len();
     let (number, unit) = written.split_at(digits);
     let unit = UNITS.iter().find(|(name, _)| *name == unit.trim());
-    let bytes = number.parse::<u64>().ok().zip(unit).and_then(|(number, (_, unit))| number.checked_mul(*unit));
+    let bytes =
+        number.parse::<u64>().ok().zip(unit).and_then(|(number, (_, unit))| number.checked_mul(*unit));
     bytes.ok_or_else(|| {
         let help = "write a whole number and a unit, such as \"64MiB\", \"256MiB\" or \"2GiB\"";
         Error::new(text.span(), format!("`{written}` is not a size: {help}"))

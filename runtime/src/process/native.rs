@@ -13,9 +13,13 @@ mod policy;
 mod service;
 
 #[cfg(target_os = "linux")]
+mod builtin;
+#[cfg(target_os = "linux")]
 mod bytes;
 #[cfg(target_os = "linux")]
 mod cause;
+#[cfg(target_os = "linux")]
+pub(crate) mod console;
 #[cfg(target_os = "linux")]
 mod container;
 #[cfg(target_os = "linux")]
@@ -62,10 +66,21 @@ pub use isolation::Isolation;
 pub use key::ProcessKey;
 pub use packet::{DISCOVER, Domain, HEADER, Lie, MOST, Packet, Reader};
 pub use policy::{DebugLog, ProcessPolicy};
-pub use service::{Buffers, Handled, Instance, MOST_NAME, MOST_SERVICES, Made, Outbox, Service, Services, WINDOW};
+pub use service::{
+    Buffers, Handled, Instance, MOST_NAME, MOST_SERVICES, Made, Outbox, Service, Services, WINDOW,
+};
 
+#[cfg(not(target_os = "linux"))]
+pub(crate) use elsewhere::{Apart, Work};
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{Config, Executor, init};
+#[cfg(all(target_os = "linux", fuzzing))]
+pub(crate) use task::serve_foreign;
+#[cfg(target_os = "linux")]
+pub(crate) use task::{Apart, Work};
 #[cfg(target_os = "linux")]
 pub use {
+    builtin::{Clock, Log, Random},
     cause::{Cause, Usage},
     container::init,
     entry::{Entry, Exit, Image, entry},
@@ -76,5 +91,3 @@ pub use {
     pool::Pool,
     process::{Process, ProcessHandle, Served},
 };
-#[cfg(target_os = "linux")]
-pub(crate) use task::{Apart, Work};

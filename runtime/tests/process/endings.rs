@@ -24,7 +24,9 @@ fn a_spin_ends_at_its_cpu_limit(isolation: Isolation) {
         let limit = Duration::from_millis(200);
         let served = once(isolation, "spin", &[], &ProcessPolicy::default().cpu_time(limit)).await;
         assert_eq!((served.ended.trap, &served.cause), (Trap::Suspended, &Cause::CpuTime(limit)));
-        assert!(served.usage.cpu >= limit && served.usage.cpu < limit + Duration::from_secs(1), "{served:?}");
+        // The timer and the account are not read at the same moment.
+        let least = limit - Duration::from_millis(50);
+        assert!(served.usage.cpu >= least && served.usage.cpu < limit + Duration::from_secs(1), "{served:?}");
     });
 }
 
@@ -84,7 +86,8 @@ fn one_ends_and_the_others_go_on(isolation: Isolation) {
         let bad = bad.map(|entry| served(&executor, entry, &[], &policy));
         let [spin, leak, abort, fault, overflow, panic, bomb] = bad;
         let good = served(&executor, "value", &[3], &policy);
-        let (_, _, _, _, _, _, bomb, good) = tokio::join!(spin, leak, abort, fault, overflow, panic, bomb, good);
+        let (_, _, _, _, _, _, bomb, good) =
+            tokio::join!(spin, leak, abort, fault, overflow, panic, bomb, good);
         assert_eq!((bomb.ended.value, bomb.ended.trap), (0, Trap::Exit), "every fork was refused");
         assert_eq!((good.ended.value, good.ended.trap), (3, Trap::Exit));
         assert_eq!(executor.free(), 8);

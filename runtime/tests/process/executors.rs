@@ -116,7 +116,12 @@ fn factories_are_one_trait(isolation: Isolation) {
 fn distribute_processes_prefers_one_that_is_ready_and_leaves_out_the_dead(isolation: Isolation) {
     run(async {
         let (stopper, one) = executor(isolation, 1).await;
-        let (_, two) = (0, Executor::start(&stopper, delay::process::Config::default().isolation(isolation).max_procs(1)).await.unwrap());
+        let (_, two) = (
+            0,
+            Executor::start(&stopper, delay::process::Config::default().isolation(isolation).max_procs(1))
+                .await
+                .unwrap(),
+        );
         let both = Distributor::new([Arc::new(one.clone()) as Arc<dyn Factory>, Arc::new(two.clone())]);
         let (first, second) = (both.new_process().await.unwrap(), both.new_process().await.unwrap());
         assert_eq!((one.free(), two.free()), (0, 0), "each took one: {first:?}, {second:?}");

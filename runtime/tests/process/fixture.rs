@@ -18,7 +18,8 @@ pub(crate) fn run<F: Future<Output = ()>>(test: F) {
 pub(crate) async fn executor(isolation: Isolation, max_procs: usize) -> (Stopper, Executor) {
     let stopper = Stopper::new();
     let config = Config::default().isolation(isolation).max_procs(max_procs);
-    let executor = Executor::start(&stopper, config).await.unwrap_or_else(|error| panic!("{}", error.chain()));
+    let executor =
+        Executor::start(&stopper, config).await.unwrap_or_else(|error| panic!("{}", error.chain()));
     (stopper, executor)
 }
 

@@ -7,7 +7,8 @@ use delay::process::Isolation;
 use delay::store::memory::MemoryStore;
 use delay::store::{Retention, TaskRecord};
 use delay::{
-    BoxError, Clock, Context, Due, Enqueue as _, Failure, Handle, Retry, Runtime, Task, TaskBuilder, TaskId, TaskState,
+    BoxError, Clock, Context, Due, Enqueue as _, Failure, Handle, Retry, Runtime, Task, TaskBuilder, TaskId,
+    TaskState,
 };
 
 use super::fixture::run;
@@ -144,11 +145,13 @@ fn sleeps(_ctx: &Context) {
 }
 
 #[delay::func("works", isolate = process, keep_result = "1d")]
-async fn works(ctx: &Context, deaf: bool) -> Result<String, BoxError> {
+pub(crate) async fn works(ctx: &Context, deaf: bool) -> Result<String, BoxError> {
     Inner::call(ctx, "begun".to_owned()).await?;
     ctx.stopping().await;
-    while deaf {
-        std::hint::spin_loop();
+    if deaf {
+        loop {
+            std::hint::spin_loop();
+        }
     }
     Ok("stopped in time".to_owned())
 }
@@ -169,7 +172,7 @@ async fn reaches(ctx: &Context) -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn runtime(isolation: Isolation) -> Runtime {
+pub(crate) async fn runtime(isolation: Isolation) -> Runtime {
     let store = Arc::new(MemoryStore::new(Clock::System, Retention::default()));
     let builder = Runtime::on(store).isolation(isolation).state("a secret".to_owned());
     let rt = builder.retry(Retry { limit: Some(0), ..Retry::DEFAULT }).build().await.unwrap();
@@ -182,7 +185,7 @@ async fn ends<T>(rt: &Runtime, task: TaskBuilder<T>) -> TaskRecord {
 }
 
 /// Waits until a task of `inner` was run: the function that added it has begun.
-async fn begun(handle: &Handle<String>, rt: &Runtime) {
+pub(crate) async fn begun(handle: &Handle<String>, rt: &Runtime) {
     loop {
         let counts = rt.client().store().counts().await.unwrap();
         let done = counts.iter().any(|count| count.state == TaskState::Succeeded);
@@ -307,14 +310,17 @@ fn a_cancellation_kills_for_certain(isolation: Isolation) {
 fn stopping_is_heard_inside_and_what_does_not_end_is_given_back(isolation: Isolation) {
     run(async {
         for (deaf, state) in [(false, TaskState::Succeeded), (true, TaskState::Ready)] {
-            let store = Arc::new(MemoryStore::new(Clock::System, Retention::default()));
-            let rt = Runtime::on(store.clone()).isolation(isolation).grace(Duration::from_millis(400));
+            let folder = tempfile::TempDir::new().unwrap();
+            let url = format!("sqlite:{}", folder.path().join("delay.db").display());
+            let rt = Runtime::builder(&url).isolation(isolation).grace(Duration::from_millis(400));
             let rt = rt.state("a secret".to_owned()).build().await.unwrap();
             rt.start().await.unwrap();
             let handle = Works::call(&rt, deaf).await.unwrap();
             begun(&handle, &rt).await;
             rt.stop().await.unwrap();
-            let record = handle.record().await.unwrap();
+            let client = delay::Client::open(&url).await.unwrap();
+            let record = client.handle::<String>(handle.id()).record().await.unwrap();
+            client.close().await.unwrap();
             assert_eq!((record.state, record.attempt), (state, u32::from(!deaf)), "{record:?}");
         }
     });
@@ -323,10 +329,8 @@ fn stopping_is_heard_inside_and_what_does_not_end_is_given_back(isolation: Isola
 fn arguments_that_do_not_fit_hold_the_task(isolation: Isolation) {
     run(async {
         let rt = runtime(isolation).await;
-        let stored = Stored {
-            function: <Double as delay::Function>::id(),
-            arguments: [("number", "a text")].into(),
-        };
+        let stored =
+            Stored { function: <Double as delay::Function>::id(), arguments: [("number", "a text")].into() };
         let task = Task {
             id: TaskId::new(),
             queue: "default".into(),

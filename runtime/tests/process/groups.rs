@@ -22,7 +22,8 @@ fn process_group_is_a_cgroup_that_the_process_is_made_in(isolation: Isolation) {
             }
             other => {
                 eprintln!("no cgroup version 2 here ({other:?}): groups are refused");
-                let error = Group::create("/sys/fs/cgroup", "delay-test", GroupLimits::default()).unwrap_err();
+                let error =
+                    Group::create("/sys/fs/cgroup", "delay-test", GroupLimits::default()).unwrap_err();
                 assert!(error.is_not_isolated(), "{error}");
                 return;
             }

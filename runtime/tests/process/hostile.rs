@@ -34,7 +34,9 @@ fn header(size: u32, code: i16, domain: u8) -> Vec<u8> {
 
 fn a_process_that_lies_about_a_length_is_killed(isolation: Isolation) {
     run(async {
-        for (size, word) in [(MOST as u32 + 1, "longer"), (u32::MAX, "longer"), (7, "shorter"), (0, "shorter")] {
+        for (size, word) in
+            [(MOST as u32 + 1, "longer"), (u32::MAX, "longer"), (7, "shorter"), (0, "shorter")]
+        {
             violation(&raw(isolation, "raw", &header(size, 0, 0)).await, word);
         }
         violation(&raw(isolation, "raw", &header(8, 0, 9)).await, "domain");

@@ -16,6 +16,8 @@ mod functions;
 mod groups;
 mod guests;
 mod hostile;
+#[cfg(feature = "cli")]
+mod operators;
 mod rows;
 mod shut_in;
 mod storms;
@@ -32,7 +34,9 @@ pub(crate) use tests;
 
 fn main() -> ExitCode {
     delay::process::init();
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // A test that looks for its container finds that of another, if they share a process; nextest gives each its own.
+    arguments.test_threads.get_or_insert(1);
     let mut trials = Vec::new();
     let modes = [
         ("full", Isolation::Full),
@@ -51,8 +55,15 @@ fn main() -> ExitCode {
         }
         // The rest does not depend on how far processes are kept away.
         let strongest = isolation == Isolation::of_this_user();
-        let others: &[&[Test]] =
-            if strongest { &[executors::TESTS, functions::TESTS, storms::TESTS, groups::TESTS] } else { &[] };
+        let others: &[&[Test]] = &[
+            executors::TESTS,
+            functions::TESTS,
+            storms::TESTS,
+            groups::TESTS,
+            #[cfg(feature = "cli")]
+            operators::TESTS,
+        ];
+        let others = if strongest { others } else { &[] };
         let everywhere: &[&[Test]] = &[rows::TESTS, endings::TESTS, hostile::TESTS, shut_in::TESTS];
         for (name, test) in everywhere.iter().chain(others).flat_map(|tests| tests.iter()) {
             let test = *test;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use delay::process::trap::Trap;
 use delay::process::{
-    Cause, Config, Executor, Handled, Image, Instance, Intent, Isolation, Lie, Made, Packet, ProcessPolicy,
-    Service, Services,
+    Cause, Clock, Config, Executor, Handled, Image, Instance, Intent, Isolation, Lie, Made, Packet,
+    ProcessPolicy, Random, Service, Services,
 };
 use delay::stopper::Stopper;
 
@@ -17,6 +17,7 @@ use super::{Test, tests};
 pub(crate) const TESTS: &[Test] = tests![
     config_max_procs_of_0_means_16384_and_more_is_an_error,
     process_key_is_comparable_and_never_given_twice,
+    policy_time_resolution_is_how_finely_the_clock_tells_the_time,
     policy_debug_log_gets_what_is_printed,
     process_start_takes_one_image_once,
     process_serve_is_for_what_was_started_and_once,
@@ -101,6 +102,22 @@ fn process_key_is_comparable_and_never_given_twice(isolation: Isolation) {
         unique.sort();
         unique.dedup();
         assert_eq!(unique.len(), keys.len());
+        stopper.stop().await;
+    });
+}
+
+fn policy_time_resolution_is_how_finely_the_clock_tells_the_time(isolation: Isolation) {
+    run(async {
+        let (stopper, executor) = executor(isolation, 1).await;
+        let log = Log::default();
+        let policy = ProcessPolicy::default().debug_log(log.clone()).time_resolution(Duration::from_secs(1));
+        let mut process = executor.new_process().await.unwrap();
+        process.start(&Image::new("built in", []), &policy).await.unwrap();
+        let services = Services::new().with(Clock).with(Random).with(delay::process::Log);
+        let served = process.serve(&services).await.unwrap();
+        assert_eq!((served.ended.value, served.ended.trap), (1, Trap::Exit), "{}", served.last_words);
+        let nanos: u64 = log.text().trim().parse().unwrap();
+        assert!(nanos > 1_700_000_000_000_000_000 && nanos.is_multiple_of(1_000_000_000), "{nanos}");
         stopper.stop().await;
     });
 }
@@ -196,7 +213,8 @@ fn kill_and_suspend_work_any_number_of_times_at_any_time(isolation: Isolation) {
         // While it runs: a kill after a suspend counts, a suspend after a kill does not.
         let mut process = started(&executor, "spin", &[]).await;
         let handle = process.handle();
-        let serve = process.serve(&Services::new());
+        let services = Services::new();
+        let serve = process.serve(&services);
         let end = async {
             handle.began().await;
             handle.suspend();

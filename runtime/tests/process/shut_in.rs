@@ -21,7 +21,13 @@ pub(crate) const TESTS: &[Test] = tests![
 
 async fn succeeds(isolation: Isolation, entry: &str) {
     let served = once(isolation, entry, &[], &ProcessPolicy::default()).await;
-    assert_eq!((served.ended.value, served.ended.trap), (0, Trap::Exit), "{}: {}", served.cause, served.last_words);
+    assert_eq!(
+        (served.ended.value, served.ended.trap),
+        (0, Trap::Exit),
+        "{}: {}",
+        served.cause,
+        served.last_words
+    );
 }
 
 fn files_sockets_programs_and_threads_are_refused(isolation: Isolation) {

@@ -27,7 +27,8 @@ fn a_storm_of_kills_and_suspends_with_one_slot(isolation: Isolation) {
             let mut process = executor.new_process().await.unwrap();
             let handle = process.handle();
             let entry = ["wait", "work", "value"][(dice(&mut seed) % 3) as usize];
-            let wants: Vec<bool> = (0..1 + dice(&mut seed) % 5).map(|_| dice(&mut seed).is_multiple_of(2)).collect();
+            let wants: Vec<bool> =
+                (0..1 + dice(&mut seed) % 5).map(|_| dice(&mut seed).is_multiple_of(2)).collect();
             let killed = wants.contains(&true);
             let wait = Duration::from_micros(dice(&mut seed) % 3000);
             let storm = tokio::spawn(async move {
@@ -60,14 +61,19 @@ fn a_storm_of_processes_with_many_slots(isolation: Isolation) {
             running.spawn(async move {
                 let mut process = executor.new_process().await.unwrap();
                 let entry = if number % 3 == 0 { "spin" } else { "value" };
-                process.start(&Image::new(entry, [(number % 4) as u8]), &ProcessPolicy::default()).await.unwrap();
+                process
+                    .start(&Image::new(entry, [(number % 4) as u8]), &ProcessPolicy::default())
+                    .await
+                    .unwrap();
                 if number % 3 == 0 {
                     process.kill();
                 }
                 let served = process.serve(&Services::new()).await.unwrap();
                 match number % 3 {
                     0 => assert_eq!(served.ended.trap, Trap::Killed),
-                    _ => assert_eq!((served.ended.value, served.ended.trap), ((number % 4) as i32, Trap::Exit)),
+                    _ => {
+                        assert_eq!((served.ended.value, served.ended.trap), ((number % 4) as i32, Trap::Exit))
+                    }
                 }
             });
         }

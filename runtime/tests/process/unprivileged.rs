@@ -14,7 +14,10 @@ pub(crate) fn full_isolation_is_refused() {
         let config = Config::default().isolation(Isolation::Full);
         let error = Executor::start(&stopper, config).await.unwrap_err();
         assert!(error.is_not_isolated(), "{error}");
-        assert!(error.to_string().contains("CAP_SETUID") && error.to_string().contains("SingleUser"), "{error}");
+        assert!(
+            error.to_string().contains("CAP_SETUID") && error.to_string().contains("SingleUser"),
+            "{error}"
+        );
         stopper.stop().await;
     });
 }
@@ -29,7 +32,6 @@ pub(crate) fn everything_again_as_nobody() {
     let ended = Command::new("setpriv")
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
         .arg(&program)
-        .args(["--test-threads", "2"])
         .current_dir("/")
         .output()
         .expect("setpriv of util-linux is there");

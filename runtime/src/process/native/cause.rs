@@ -170,7 +170,9 @@ impl Seen<'_> {
                 None if ended.trap == Trap::Killed => Cause::Killed,
                 None => Cause::Signal(libc::SIGKILL),
             },
-            (Death::Signal(libc::SIGABRT), _) if self.last_words.contains(NO_MEMORY) => Cause::Memory(self.memory),
+            (Death::Signal(libc::SIGABRT), _) if self.last_words.contains(NO_MEMORY) => {
+                Cause::Memory(self.memory)
+            }
             (Death::Signal(signal), _) => Cause::Signal(signal),
             (Death::Code(_), _) => match ended.trap {
                 Trap::Exit | Trap::InternalError => Cause::Returned(ended.value),
@@ -249,7 +251,10 @@ mod tests {
     #[test]
     fn another_signal_is_an_internal_error_that_names_it() {
         let (ended, cause) = seen(libc::SIGSEGV).means();
-        assert_eq!((ended.trap, cause.to_string()), (Trap::InternalError, "it died of SIGSEGV: a segmentation fault".into()));
+        assert_eq!(
+            (ended.trap, cause.to_string()),
+            (Trap::InternalError, "it died of SIGSEGV: a segmentation fault".into())
+        );
     }
 
     #[test]

@@ -162,12 +162,12 @@ impl Executor {
 
     async fn fork(&self, slot: OwnedSemaphorePermit) -> Result<Process> {
         let shared = &self.shared;
-        let key = ProcessKey { executor: shared.number, process: shared.next.fetch_add(1, Ordering::Relaxed) };
+        let key =
+            ProcessKey { executor: shared.number, process: shared.next.fetch_add(1, Ordering::Relaxed) };
         let seat = Arc::new(Seat::new(key));
         let asked = shared.ask(&seat, slot).await;
-        let (packets, output) = asked.map_err(|error| {
-            Error::with_source(Kind::Unavailable, "no process could be asked for", error)
-        })?;
+        let (packets, output) = asked
+            .map_err(|error| Error::with_source(Kind::Unavailable, "no process could be asked for", error))?;
         Ok(Process::new(seat, packets, output))
     }
 

@@ -100,13 +100,19 @@ impl Filters {
         allowed.insert(libc::SYS_mprotect, vec![SeccompRule::new(vec![not(2, libc::PROT_EXEC)?])?]);
         // `abort` signals its own thread. Others are not to be signalled, and the container has the same user.
         for call in [libc::SYS_tgkill, libc::SYS_kill] {
-            let itself = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(ITSELF))?;
+            let itself =
+                SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(ITSELF))?;
             allowed.insert(call, vec![SeccompRule::new(vec![itself])?]);
         }
         // A thread that was made before names itself.
-        let name = SeccompCmpOp::Eq;
-        let name = SeccompCondition::new(0, SeccompCmpArgLen::Dword, name, libc::PR_SET_NAME as u64)?;
+        let (dword, equal) = (SeccompCmpArgLen::Dword, SeccompCmpOp::Eq);
+        let name = SeccompCondition::new(0, dword, equal, libc::PR_SET_NAME as u64)?;
         allowed.insert(libc::SYS_prctl, vec![SeccompRule::new(vec![name])?]);
+        // Asking what a descriptor is changes nothing.
+        for asks in [libc::F_GETFD, libc::F_GETFL] {
+            let same = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, asks as u64)?;
+            allowed.entry(libc::SYS_fcntl).or_default().push(SeccompRule::new(vec![same])?);
+        }
         let deadly = DEADLY.iter().map(|call| (*call, Vec::new())).collect();
         // The last to be applied forbids to apply more.
         let filters = [

@@ -132,7 +132,8 @@ impl Group {
         ];
         for (controller, file, limit) in limits {
             let Some(limit) = limit else { continue };
-            fs::write(group.folder.join(file), limit).map_err(|error| without(controller, &group.folder, error))?;
+            fs::write(group.folder.join(file), limit)
+                .map_err(|error| without(controller, &group.folder, error))?;
         }
         Ok(group)
     }
@@ -148,8 +149,9 @@ impl Group {
     /// # Errors
     /// If the kernel cannot (before 5.14).
     pub fn kill(&self) -> Result<()> {
-        fs::write(self.folder.join("cgroup.kill"), "1")
-            .map_err(|error| Error::with_source(Kind::Other, "the processes of a group cannot be killed", error))
+        fs::write(self.folder.join("cgroup.kill"), "1").map_err(|error| {
+            Error::with_source(Kind::Other, "the processes of a group cannot be killed", error)
+        })
     }
 
     /// A factory whose processes are in this group.
@@ -167,7 +169,8 @@ impl Group {
         match fs::write(self.folder.join("cgroup.procs"), pid.to_string()) {
             Ok(()) => Ok(process),
             Err(error) => {
-                let text = format!("a process cannot be put into the control group {}", self.folder.display());
+                let text =
+                    format!("a process cannot be put into the control group {}", self.folder.display());
                 Err(Error::with_source(Kind::NotIsolated, text, error))
             }
         }
@@ -182,7 +185,9 @@ impl Drop for Group {
 
 fn without(controller: &str, folder: &Path, error: io::Error) -> Error {
     let text = match Cgroups::of_this_machine() {
-        Cgroups::Hybrid { legacy, .. } | Cgroups::Legacy(legacy) if legacy.iter().any(|name| name == controller) => {
+        Cgroups::Hybrid { legacy, .. } | Cgroups::Legacy(legacy)
+            if legacy.iter().any(|name| name == controller) =>
+        {
             format!(
                 "a group cannot have a limit of `{controller}` here: that controller belongs to cgroup version 1 on this \
                  machine; boot with systemd.unified_cgroup_hierarchy=1, or leave the limit out"
@@ -243,7 +248,10 @@ mod tests {
         assert_eq!(Cgroups::read(UNIFIED), Cgroups::Unified(unified.clone()));
         assert_eq!(Cgroups::read(&format!("{UNIFIED}\n{NAMED}")), Cgroups::Unified(unified.clone()));
         let legacy = vec!["memory".to_owned()];
-        assert_eq!(Cgroups::read(&format!("{MEMORY}\n{UNIFIED}")), Cgroups::Hybrid { unified, legacy: legacy.clone() });
+        assert_eq!(
+            Cgroups::read(&format!("{MEMORY}\n{UNIFIED}")),
+            Cgroups::Hybrid { unified, legacy: legacy.clone() }
+        );
         assert_eq!(Cgroups::read(MEMORY), Cgroups::Legacy(legacy));
         assert_eq!(Cgroups::read(""), Cgroups::Absent);
     }

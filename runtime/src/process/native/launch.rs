@@ -62,7 +62,8 @@ pub(super) async fn launch(isolation: Isolation) -> Result<Launched> {
     rustix::io::write(&gate, &[1]).map_err(|error| failed(error.into()))?;
     let control = watch(control).map_err(failed)?;
     let mut message = [0; 64];
-    let heard = control.async_io(tokio::io::Interest::READABLE, |control| wire::receive(control, &mut message));
+    let heard =
+        control.async_io(tokio::io::Interest::READABLE, |control| wire::receive(control, &mut message));
     let heard = tokio::time::timeout(PATIENCE, heard).await;
     let (length, _) = match heard {
         Ok(heard) => heard.map_err(failed)?,
@@ -89,12 +90,8 @@ fn begin(isolation: Isolation) -> io::Result<(OwnedFd, OwnedFd, OwnedFd, i32)> {
     let open = |path: &str, flags| rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty());
     let exe = high(open("/proc/self/exe", OFlags::RDONLY)?)?;
     let null = high(open("/dev/null", OFlags::RDWR)?)?;
-    let (ours, theirs) = rustix::net::socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
+    let (ours, theirs) =
+        rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     rustix::io::ioctl_fionbio(&ours, true)?;
     let theirs = high(theirs)?;
     let (gate, opener) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
@@ -104,15 +101,18 @@ fn begin(isolation: Isolation) -> io::Result<(OwnedFd, OwnedFd, OwnedFd, i32)> {
         Isolation::SingleUser => c"single-user",
         Isolation::Full => c"full",
     };
-    let (pid, pidfd) = spawn(NAME, &Spawn {
-        exe: exe.as_fd(),
-        control: theirs.as_fd(),
-        null: null.as_fd(),
-        gate: gate.as_fd(),
-        namespaces: if isolation == Isolation::LimitsOnly { 0 } else { NAMESPACES },
-        switch_user: isolation == Isolation::Full,
-        mode,
-    })?;
+    let (pid, pidfd) = spawn(
+        NAME,
+        &Spawn {
+            exe: exe.as_fd(),
+            control: theirs.as_fd(),
+            null: null.as_fd(),
+            gate: gate.as_fd(),
+            namespaces: if isolation == Isolation::LimitsOnly { 0 } else { NAMESPACES },
+            switch_user: isolation == Isolation::Full,
+            mode,
+        },
+    )?;
     Ok((ours, pidfd, opener, pid))
 }
 

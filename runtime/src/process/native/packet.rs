@@ -138,7 +138,8 @@ impl Reader {
     #[allow(clippy::should_implement_trait)] // an iterator would end at the first gap
     pub fn next(&mut self) -> Result<Option<Packet>, Lie> {
         let rest = &self.bytes[self.taken..];
-        let Some((&[a, b, c, d, code, code_high, domain, index], _)) = rest.split_first_chunk::<HEADER>() else {
+        let Some((&[a, b, c, d, code, code_high, domain, index], _)) = rest.split_first_chunk::<HEADER>()
+        else {
             return Ok(None);
         };
         let size = u32::from_le_bytes([a, b, c, d]);

@@ -106,7 +106,8 @@ impl ProcessPolicy {
         if self.descriptors < 8 {
             return wrong("a process needs 8 descriptors at least: it begins with 5");
         }
-        if self.cpu_time.is_some_and(|limit| limit.is_zero()) || self.wall_time.is_some_and(|limit| limit.is_zero())
+        if self.cpu_time.is_some_and(|limit| limit.is_zero())
+            || self.wall_time.is_some_and(|limit| limit.is_zero())
         {
             return wrong("a process without time would do nothing: leave the limit out for no limit");
         }
@@ -135,7 +136,8 @@ mod tests {
     #[test]
     fn the_time_resolution_is_at_most_a_second() {
         assert!(ProcessPolicy::default().time_resolution(Duration::from_secs(1)).check().is_ok());
-        let error = ProcessPolicy::default().time_resolution(Duration::from_millis(1001)).check().unwrap_err();
+        let error =
+            ProcessPolicy::default().time_resolution(Duration::from_millis(1001)).check().unwrap_err();
         assert!(error.is_invalid_option());
     }
 

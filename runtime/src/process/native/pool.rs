@@ -36,9 +36,9 @@ impl Pool {
             };
             tokio::select! { () = prepare => {} () = stopping => {} }
         };
-        stopper
-            .run_worker("delay::prepare", prepare)
-            .map_err(|_| Error::new(Kind::Stopping, "the stopper is stopping: no processes are prepared under it"))?;
+        stopper.run_worker("delay::prepare", prepare).map_err(|_| {
+            Error::new(Kind::Stopping, "the stopper is stopping: no processes are prepared under it")
+        })?;
         Ok(Self { factory, ready: Mutex::new(ready) })
     }
 

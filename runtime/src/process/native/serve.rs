@@ -66,7 +66,7 @@ impl<'a> Serving<'a> {
             seat,
             policy,
             at,
-            discovered: Discovered::new(services, seat.key, packets),
+            discovered: Discovered::new(services, seat.key, policy.time_resolution, packets),
             outbox,
             lines: Lines::new(seat.key, policy.debug_log.as_ref()),
             reader: Reader::default(),

@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -37,6 +38,8 @@ pub struct Made {
     pub process: ProcessKey,
     /// The way to the process, for what is sent unasked.
     pub out: Outbox,
+    /// How finely it may be told the time.
+    pub time_resolution: Duration,
     /// What an earlier instance left behind when its process was suspended.
     pub state: Option<Vec<u8>>,
 }
@@ -138,7 +141,10 @@ impl Services {
     #[must_use]
     pub fn with(mut self, service: impl Service + 'static) -> Self {
         let name = service.name().to_owned();
-        assert!((1..=MOST_NAME).contains(&name.len()), "a service's name has 1 to {MOST_NAME} bytes: {name:?}");
+        assert!(
+            (1..=MOST_NAME).contains(&name.len()),
+            "a service's name has 1 to {MOST_NAME} bytes: {name:?}"
+        );
         self.by_name.insert(name, Arc::new(service));
         self
     }
@@ -178,6 +184,7 @@ pub struct Buffers {
 pub(super) struct Discovered<'a> {
     services: &'a Services,
     process: ProcessKey,
+    time_resolution: Duration,
     packets: mpsc::UnboundedSender<Packet>,
     instances: Vec<Option<(String, Box<dyn Instance>)>>,
 }
@@ -186,9 +193,10 @@ impl<'a> Discovered<'a> {
     pub(super) fn new(
         services: &'a Services,
         process: ProcessKey,
+        time_resolution: Duration,
         packets: mpsc::UnboundedSender<Packet>,
     ) -> Self {
-        Self { services, process, packets, instances: Vec::new() }
+        Self { services, process, time_resolution, packets, instances: Vec::new() }
     }
 
     /// A request for services, and its answer: a byte for each name, 1 if there is such a service.
@@ -205,6 +213,7 @@ impl<'a> Discovered<'a> {
             content.push(u8::from(service.is_some()));
             let made = Made {
                 process: self.process,
+                time_resolution: self.time_resolution,
                 out: Outbox { code, packets: self.packets.clone() },
                 state: self.services.states.get(name).cloned(),
             };
@@ -237,9 +246,7 @@ impl<'a> Discovered<'a> {
     /// All of them, in the order of their discovery; their states, if the process was suspended.
     pub(super) fn shut_down(self, suspended: bool) -> Vec<(String, Vec<u8>)> {
         let instances = self.instances.into_iter().flatten();
-        instances
-            .filter_map(|(name, mut instance)| Some((name, instance.shut_down(suspended)?)))
-            .collect()
+        instances.filter_map(|(name, mut instance)| Some((name, instance.shut_down(suspended)?))).collect()
     }
 }
 
@@ -299,7 +306,8 @@ mod tests {
 
     fn discovered(services: &Services) -> (Discovered<'_>, mpsc::UnboundedReceiver<Packet>) {
         let (packets, sent) = mpsc::unbounded_channel();
-        (Discovered::new(services, ProcessKey { executor: 1, process: 1 }, packets), sent)
+        let key = ProcessKey { executor: 1, process: 1 };
+        (Discovered::new(services, key, Duration::ZERO, packets), sent)
     }
 
     #[test]

@@ -91,7 +91,8 @@ unsafe fn become_container(
                 || libc::syscall(libc::SYS_setresuid, 0, 0, 0) != 0;
         }
         let (control, null) = (spawn.control.as_raw_fd(), spawn.null.as_raw_fd());
-        refused = refused || libc::dup2(null, 0) < 0 || libc::dup2(null, 1) < 0 || libc::dup2(control, SOCKET) < 0;
+        refused =
+            refused || libc::dup2(null, 0) < 0 || libc::dup2(null, 1) < 0 || libc::dup2(control, SOCKET) < 0;
         if !refused {
             let exe = spawn.exe.as_raw_fd();
             libc::syscall(libc::SYS_execveat, exe, c"".as_ptr(), argv, envp, libc::AT_EMPTY_PATH);
@@ -285,7 +286,8 @@ extern "C" fn on_fault(signal: libc::c_int, info: *mut libc::siginfo_t, context:
 unsafe fn stack_pointer(context: *const libc::c_void) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: on this architecture the context is this type.
-    let pointer = unsafe { (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs[libc::REG_RSP as usize] } as usize;
+    let pointer =
+        unsafe { (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs[libc::REG_RSP as usize] } as usize;
     #[cfg(target_arch = "aarch64")]
     // SAFETY: on this architecture the context is this type.
     let pointer = unsafe { (*context.cast::<libc::ucontext_t>()).uc_mcontext.sp } as usize;

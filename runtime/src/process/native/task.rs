@@ -11,6 +11,7 @@ use std::time::Instant;
 use tokio::sync::Mutex;
 
 use super::cause::Cause;
+use super::console;
 use super::entry::Image;
 use super::executor::{Config, Executor};
 use super::factory::Factory;
@@ -75,6 +76,9 @@ impl Apart {
         if let Some(pool) = pool.as_ref().filter(|pool| !pool.is_dead()) {
             return Ok(Arc::clone(pool));
         }
+        if pool.is_none() {
+            console::open(&self.stopper);
+        }
         let executor = Executor::start(&self.stopper, Config::default().isolation(self.isolation)).await?;
         let started = Arc::new(Pool::new(&self.stopper, Arc::new(executor), PREPARED)?);
         *pool = Some(Arc::clone(&started));
@@ -125,10 +129,11 @@ async fn serve(mut process: Process, work: &Work, ctx: &Context) -> Result<(Serv
     process.start(&Image::new(ENTRY, assignment), &policy).await?;
     let handle = process.handle();
     let _listed = roll::list(Listed {
+        key: handle.key(),
         what: ctx.function().to_owned(),
         task: Some(ctx.task()),
-        handle: handle.clone(),
         since: Instant::now(),
+        control: Arc::new(handle.clone()),
     });
     let service = TaskService::new(client.clone(), ctx.function(), policy.output);
     let services = Services::new().with(service.clone());
@@ -156,4 +161,25 @@ fn without_outcome(served: &Served) -> Outcome {
         text = format!("{text}; its last words: {}", &words[from..]);
     }
     Outcome::Died(text)
+}
+
+/// What a function's process may say, said by anybody: for fuzzing.
+#[cfg(fuzzing)]
+pub(crate) fn serve_foreign(client: Client, packets: Vec<super::packet::Packet>) {
+    let services = Services::new().with(TaskService::new(client, "fuzzing", 1 << 20));
+    let (sent, _outbox) = tokio::sync::mpsc::unbounded_channel();
+    let key = super::key::ProcessKey { executor: 0, process: 0 };
+    let mut discovered = super::service::Discovered::new(&services, key, std::time::Duration::ZERO, sent);
+    let mut name = 1_u16.to_le_bytes().to_vec();
+    name.push(ENTRY.len() as u8);
+    name.extend(ENTRY.as_bytes());
+    let domain = super::packet::Domain::Call;
+    let ask = super::packet::Packet { code: super::packet::DISCOVER, domain, index: 0, content: name };
+    discovered.handle(ask).expect("it is a discovery");
+    for packet in packets {
+        if discovered.handle(packet).is_err() {
+            return;
+        }
+    }
+    discovered.shut_down(false);
 }

@@ -8,7 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags,
 };
 
 use super::sys::Reaped;
@@ -70,7 +71,9 @@ impl Event {
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; EVENT] = bytes.try_into().ok()?;
         let four = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-        let eight = |at: usize| u64::from(u32::from_le_bytes(four(at))) | u64::from(u32::from_le_bytes(four(at + 4))) << 32;
+        let eight = |at: usize| {
+            u64::from(u32::from_le_bytes(four(at))) | u64::from(u32::from_le_bytes(four(at + 4))) << 32
+        };
         let (process, code) = (u32::from_le_bytes(four(4)), i32::from_le_bytes(four(8)));
         Some(match u32::from_le_bytes(four(0)) {
             0 => Self::Ready,

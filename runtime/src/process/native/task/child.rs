@@ -51,7 +51,12 @@ fn run(threshold: Threshold) -> Exit {
     }
 }
 
-fn perform(runtime: &Runtime, link: &Arc<Link>, assignment: Assignment, stopping: CancellationToken) -> Outcome {
+fn perform(
+    runtime: &Runtime,
+    link: &Arc<Link>,
+    assignment: Assignment,
+    stopping: CancellationToken,
+) -> Outcome {
     if sys::is_suspending() {
         return Outcome::Interrupted;
     }

@@ -72,7 +72,10 @@ impl Link {
                     [PollFd::new(&socket, PollFlags::IN), PollFd::from_borrowed_fd(wake, PollFlags::IN)];
                 let fds = if stopping.is_cancelled() { &mut fds[..1] } else { &mut fds[..] };
                 rustix::io::retry_on_intr(|| rustix::event::poll(fds, None))?;
-                Ok::<_, io::Error>((!fds[0].revents().is_empty(), fds.get(1).is_some_and(|fd| !fd.revents().is_empty())))
+                Ok::<_, io::Error>((
+                    !fds[0].revents().is_empty(),
+                    fds.get(1).is_some_and(|fd| !fd.revents().is_empty()),
+                ))
             };
             match poll() {
                 Err(error) => return error,
@@ -156,8 +159,9 @@ impl Link {
     /// Dropping the future may leave what was asked for done or not.
     pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer> {
         let gone = || Error::new(Kind::Unavailable, "the worker of this process is gone");
-        let body = codec::to_vec(ask)
-            .map_err(|error| Error::with_source(Kind::Encode, "cannot pack a request to the worker", error))?;
+        let body = codec::to_vec(ask).map_err(|error| {
+            Error::with_source(Kind::Encode, "cannot pack a request to the worker", error)
+        })?;
         // Given back with the answer, and not before: an index whose call was dropped is still on its way.
         self.indexes.acquire().await.map_err(|_| gone())?.forget();
         let (answered, answer) = oneshot::channel();
@@ -178,7 +182,8 @@ impl Link {
                 let taken = self.windows.take(stream, rest.len().min(MOST_DATA)).await;
                 let (data, after) = rest.split_at(taken);
                 let content = encode_data(stream, 0, data);
-                self.send(&Packet { code: SERVICE, domain: Domain::Data, index: 0, content }).map_err(|_| gone())?;
+                self.send(&Packet { code: SERVICE, domain: Domain::Data, index: 0, content })
+                    .map_err(|_| gone())?;
                 rest = after;
             }
             self.windows.close(stream);

@@ -8,8 +8,8 @@ use super::word::{Answer, Ask, SentRecord, SentTask, acted_from_byte};
 use crate::error::{Error, Kind};
 use crate::id::TaskId;
 use crate::store::{
-    Acted, Action, Count, Enlist, Fence, Filter, Inspect, Pending, Pushed, Settled, Signals, Store, TaskRecord,
-    Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
+    Acted, Action, Count, Enlist, Fence, Filter, Inspect, Pending, Pushed, Settled, Signals, Store,
+    TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
 };
 use crate::task::Task;
 

@@ -8,9 +8,7 @@ use super::super::flow::{Bodies, Windows, decode_flow, encode_flow};
 use super::super::packet::{Domain, Lie, Packet};
 use super::super::service::{Handled, Instance, Made, Outbox, Service};
 use super::ENTRY;
-use super::word::{
-    Answer, Ask, Body, LEVELS, Line, SentRecord, SentTask, acted_to_byte, pushed_to_id,
-};
+use super::word::{Answer, Ask, Body, LEVELS, Line, SentRecord, SentTask, acted_to_byte, pushed_to_id};
 use crate::client::Client;
 use crate::codec;
 use crate::id::TaskId;
@@ -122,10 +120,14 @@ impl TaskInstance {
         let function = self.service.function;
         let (text, from) = (line.text, line.target);
         match LEVELS.get(usize::from(line.level)).and_then(|level| level.into_level()) {
-            Some(tracing::Level::ERROR) => tracing::error!(target: "delay::isolated", function, from, "{text}"),
+            Some(tracing::Level::ERROR) => {
+                tracing::error!(target: "delay::isolated", function, from, "{text}")
+            }
             Some(tracing::Level::WARN) => tracing::warn!(target: "delay::isolated", function, from, "{text}"),
             Some(tracing::Level::INFO) => tracing::info!(target: "delay::isolated", function, from, "{text}"),
-            Some(tracing::Level::DEBUG) => tracing::debug!(target: "delay::isolated", function, from, "{text}"),
+            Some(tracing::Level::DEBUG) => {
+                tracing::debug!(target: "delay::isolated", function, from, "{text}")
+            }
             _ => tracing::trace!(target: "delay::isolated", function, from, "{text}"),
         }
         Ok(())

@@ -202,7 +202,11 @@ impl SentTask {
         check_queue(&self.queue).map_err(|error| error.to_string())?;
         self.name.as_deref().map_or(Ok(()), check_name).map_err(|error| error.to_string())?;
         if self.payload.0.len() > limits.payload {
-            return Err(format!("the call takes {} bytes, {} are allowed", self.payload.0.len(), limits.payload));
+            return Err(format!(
+                "the call takes {} bytes, {} are allowed",
+                self.payload.0.len(),
+                limits.payload
+            ));
         }
         if self.tag.as_ref().is_some_and(|tag| tag.len() > 500) {
             return Err("a tag takes at most 500 bytes".to_owned());
