@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = tests![
     executor_new_process_waits_for_a_free_slot,
     executor_dead_tells_that_the_container_died_unasked,
     executor_ends_with_its_last_clone_and_with_its_stopper,
+    a_killed_worker_leaves_no_process_behind,
     factories_are_one_trait,
     distribute_processes_prefers_one_that_is_ready_and_leaves_out_the_dead,
     prepare_processes_keeps_some_ready_and_kills_what_is_left,
@@ -95,6 +96,52 @@ fn executor_ends_with_its_last_clone_and_with_its_stopper(isolation: Isolation) 
         let served = process.serve(&Services::new()).await.unwrap();
         assert_eq!(served.cause, Cause::ExecutorDied);
     });
+}
+
+/// Makes this program a worker that is to be killed: see [`work`].
+pub(crate) const WORKER: &str = "DELAY_TEST_WORKER";
+
+/// Has a process spin, says which, and waits for the end.
+pub(crate) fn work(mode: &std::ffi::OsStr) -> ! {
+    let isolation = match mode.to_str() {
+        Some("limits-only") => Isolation::LimitsOnly,
+        Some("full") => Isolation::Full,
+        _ => Isolation::SingleUser,
+    };
+    run(async {
+        let (_stopper, executor) = executor(isolation, 1).await;
+        let mut process = started(&executor, "spin", &[]).await;
+        let handle = process.handle();
+        handle.began().await;
+        println!("{} {}", executor.container().unwrap(), handle.pid().unwrap());
+        process.serve(&Services::new()).await.unwrap();
+    });
+    std::process::exit(1)
+}
+
+fn a_killed_worker_leaves_no_process_behind(_: Isolation) {
+    use std::io::BufRead as _;
+    for isolation in [Isolation::of_this_user(), Isolation::LimitsOnly] {
+        let mut worker = std::process::Command::new(std::env::current_exe().unwrap())
+            .env(WORKER, isolation.as_str())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(worker.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        worker.kill().unwrap();
+        worker.wait().unwrap();
+        for pid in line.split_whitespace() {
+            // Both are orphans now: whoever adopts them reaps them, sooner or later.
+            let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let patience = std::time::Instant::now() + Duration::from_secs(20);
+            while state().rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X'])) {
+                assert!(std::time::Instant::now() < patience, "{pid} lives on");
+                std::thread::yield_now();
+            }
+        }
+        assert_eq!(line.split_whitespace().count(), 2, "{line}");
+    }
 }
 
 fn factories_are_one_trait(isolation: Isolation) {

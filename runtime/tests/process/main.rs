@@ -34,6 +34,9 @@ pub(crate) use tests;
 
 fn main() -> ExitCode {
     delay::process::init();
+    if let Some(mode) = std::env::var_os(executors::WORKER) {
+        executors::work(&mode);
+    }
     let mut arguments = Arguments::from_args();
     // A test that looks for its container finds that of another, if they share a process; nextest gives each its own.
     arguments.test_threads.get_or_insert(1);
