@@ -110,6 +110,13 @@ mod tests {
         bytes(&LitStr::new(text, proc_macro2::Span::call_site()))
     }
 
+    #[cfg(not(feature = "process"))]
+    #[test]
+    fn without_the_feature_each_word_says_how_to_have_it() {
+        let word = Ident::new("memory", proc_macro2::Span::call_site());
+        assert!(available(&word).unwrap_err().to_string().ends_with("--features process`"));
+    }
+
     #[test]
     fn units_are_read() {
         assert_eq!(written("256MiB").unwrap(), 256 << 20);

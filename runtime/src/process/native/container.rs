@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::event::{EventfdFlags, epoll};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
-use rustix::process::{DumpableBehavior, PidfdFlags, Resource, Rlimit, Signal};
+use rustix::process::{DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::entry::{Entry, Exit};
@@ -162,6 +162,7 @@ fn serve(control: &OwnedFd, filters: &Filters) -> io::Result<()> {
     let _kept = rustix::io::fcntl_dupfd_cloexec(control, sys::SOCKET + 1)?;
     let events = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&events, control, epoll::EventData::new_u64(CONTROL), epoll::EventFlags::IN)?;
+    let container = rustix::process::getpid();
     let mut children = std::collections::HashMap::new();
     let mut found = Vec::with_capacity(64);
     loop {
@@ -193,9 +194,9 @@ fn serve(control: &OwnedFd, filters: &Filters) -> io::Result<()> {
                 return Err(io::ErrorKind::InvalidData.into());
             };
             match sys::fork() {
-                Ok(Forked::Child) => child(&packets, &output, filters.clone()),
+                Ok(Forked::Child) => child(container, &packets, &output, filters.clone()),
                 Ok(Forked::Parent(pid)) => {
-                    let id = rustix::process::Pid::from_raw(pid).ok_or(Errno::SRCH)?;
+                    let id = Pid::from_raw(pid).ok_or(Errno::SRCH)?;
                     // Not yet reaped, so the id is its own.
                     let pidfd = rustix::process::pidfd_open(id, PidfdFlags::empty())?;
                     let data = u64::from(process) + 1;
@@ -213,8 +214,8 @@ fn serve(control: &OwnedFd, filters: &Filters) -> io::Result<()> {
 }
 
 /// A child's whole life.
-fn child(packets: &OwnedFd, output: &OwnedFd, filters: Filters) -> ! {
-    let exit = begin(packets, output, filters).unwrap_or_else(|error| {
+fn child(container: Pid, packets: &OwnedFd, output: &OwnedFd, filters: Filters) -> ! {
+    let exit = begin(container, packets, output, filters).unwrap_or_else(|error| {
         eprintln!("cannot begin: {error}");
         Exit::trap(Trap::AbiDeficiency)
     });
@@ -223,8 +224,11 @@ fn child(packets: &OwnedFd, output: &OwnedFd, filters: Filters) -> ! {
     sys::exit(i32::from(exit.0))
 }
 
-fn begin(packets: &OwnedFd, output: &OwnedFd, filters: Filters) -> io::Result<Exit> {
+fn begin(container: Pid, packets: &OwnedFd, output: &OwnedFd, filters: Filters) -> io::Result<Exit> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    if rustix::process::getppid() != Some(container) {
+        return Ok(Exit::SUCCESS); // the container died before it could have signalled
+    }
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let wake = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     sys::arrange(packets, output, &wake)?;

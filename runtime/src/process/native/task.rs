@@ -155,7 +155,10 @@ fn without_outcome(served: &Served) -> Outcome {
         return Outcome::Interrupted;
     }
     let mut text = format!("its process ended before the function did: {}", served.cause);
-    let words = served.last_words.trim();
+    // One line, without Rust's advice about backtraces, of which there are none without files.
+    let words = served.last_words.lines().map(str::trim);
+    let words = words.filter(|line| !line.is_empty() && !line.starts_with("note: run with"));
+    let words = words.collect::<Vec<_>>().join(" / ");
     if !words.is_empty() {
         let from = words.char_indices().rev().nth(400).map_or(0, |(at, _)| at);
         text = format!("{text}; its last words: {}", &words[from..]);
