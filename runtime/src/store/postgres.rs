@@ -22,6 +22,7 @@ use crate::time::Timestamp;
 mod address;
 mod base;
 mod cancel;
+mod claims;
 mod connect;
 #[cfg(feature = "cli")]
 mod doctor;
@@ -47,6 +48,7 @@ mod settle;
 mod sql;
 mod statement;
 mod text;
+mod tid;
 mod tls;
 mod transaction;
 mod turn;
