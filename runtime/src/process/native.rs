@@ -14,6 +14,7 @@ mod key;
 mod packet;
 mod policy;
 mod service;
+mod state;
 
 #[cfg(target_os = "linux")]
 mod builtin;
@@ -77,10 +78,12 @@ pub use service::{
 pub(crate) use elsewhere::{Apart, Work};
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{Config, Executor, init};
+pub use state::ProcessState;
 #[cfg(all(target_os = "linux", fuzzing))]
 pub(crate) use task::serve_foreign;
 #[cfg(target_os = "linux")]
 pub(crate) use task::{Apart, Work};
+
 #[cfg(target_os = "linux")]
 pub use {
     builtin::{Clock, Log, Random},

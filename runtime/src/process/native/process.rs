@@ -19,6 +19,7 @@ use super::seat::Seat;
 use super::serve::Serving;
 use super::service::{Buffers, Services};
 use super::start::Start;
+use super::state::ProcessState;
 use crate::error::{Error, Kind, Result};
 use crate::process::trap::Ended;
 
@@ -37,6 +38,14 @@ enum Life {
     Made,
     Started { policy: ProcessPolicy, at: Instant },
     Served,
+}
+
+impl Served {
+    /// Where it stands: whether it can go on.
+    #[must_use]
+    pub fn state(&self) -> ProcessState {
+        ProcessState::of(self.ended)
+    }
 }
 
 /// What a process came to.
