@@ -11,7 +11,8 @@
 //! 9. `queues`: rates, pauses, and tasks that are pulled
 //! 10. `webapp`: a web application that enqueues, and takes tasks in
 //! 11. `dispatcher`: tasks that run in another program
-//! 12. `testing`: days that pass in no time
+//! 12. `isolate`: functions that may do what they like, in processes of their own
+//! 13. `testing`: days that pass in no time
 //!
 //! This crate owns what they share, the store that they use, and nothing that an example is about.
 

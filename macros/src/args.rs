@@ -17,6 +17,7 @@ use retry::Retry;
 pub(crate) mod cron;
 pub(crate) mod duration;
 pub(crate) mod entries;
+pub(crate) mod isolate;
 pub(crate) mod key;
 pub(crate) mod nearest;
 pub(crate) mod retry;
@@ -28,6 +29,9 @@ const WORDS: &[&str] = &[
     "retry",
     "timeout",
     "keep_result",
+    "isolate",
+    "memory",
+    "cpu",
     "cron",
     "time_zone",
     "aliases",
@@ -50,6 +54,11 @@ pub(crate) struct Args {
     pub(crate) retry: Option<Retry>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) keep_result: Option<Kept>,
+    /// Whether it runs in a process of its own.
+    pub(crate) isolate: Option<Ident>,
+    /// What that process may use.
+    pub(crate) memory: Option<u64>,
+    pub(crate) cpu: Option<Duration>,
     /// The expressions; none if the function is on no schedule.
     pub(crate) cron: Vec<LitStr>,
     pub(crate) time_zone: Option<LitStr>,
@@ -89,6 +98,9 @@ impl Args {
             retry: None,
             timeout: None,
             keep_result: None,
+            isolate: None,
+            memory: None,
+            cpu: None,
             cron: Vec::new(),
             time_zone: None,
             aliases: Vec::new(),
@@ -112,6 +124,7 @@ impl Args {
             let help = "a delayed function has a key, which stored calls find it by: `#[delay::func(\"welcome-email\")]`";
             mistakes.missing(Span::call_site(), help);
         }
+        isolate::belongs(&seen, mistakes);
         if let Some(zone) = args.time_zone.as_ref().filter(|_| !seen.has("cron")) {
             mistakes.at(zone, "a time zone is that of a schedule: add `cron = \"0 3 * * *\"`, or remove it");
         }
@@ -148,6 +161,9 @@ impl Args {
                 let duration = duration::positive(input, &name, "1d")?;
                 self.keep_result = Some(Kept { word: name.span(), duration });
             }
+            "isolate" => self.isolate = Some(isolate::isolate(input, &name)?),
+            "memory" => self.memory = Some(isolate::memory(input, &name)?),
+            "cpu" => self.cpu = Some(isolate::cpu(input, &name)?),
             "cron" => self.cron = cron::expressions(input, &name, mistakes)?,
             "time_zone" => self.time_zone = Some(cron::time_zone(input, &name)?),
             "aliases" => self.aliases = aliases(input, &name)?,

@@ -55,6 +55,9 @@ impl<'a> Model<'a> {
             if !args.cron.is_empty() {
                 nobody_gives_arguments(parameters, mistakes);
             }
+            if args.isolate.is_some() {
+                state_stays_behind(parameters, mistakes);
+            }
         }
         let output = Output::check(&item.sig.output, args.keep_result.as_ref(), mistakes);
         let name = item.name();
@@ -211,6 +214,15 @@ fn nobody_gives_arguments(parameters: &[Parameter], mistakes: &mut Mistakes) {
             );
             mistakes.at(&parameter.name, text);
         }
+    }
+}
+
+/// A process of its own has nothing of the worker's memory.
+fn state_stays_behind(parameters: &[Parameter], mistakes: &mut Mistakes) {
+    for parameter in parameters.iter().filter(|parameter| !parameter.is_stored()) {
+        let text = "state lives in the worker, and a function with `isolate = process` does not: make what it needs \
+                    inside of it, or take it as an argument";
+        mistakes.at(&parameter.name, text);
     }
 }
 

@@ -22,6 +22,8 @@ const CONDITION: usize = 3;
 const MOST: usize = 59;
 /// What can be expanded with the feature `cron` alone.
 const SCHEDULED: &str = "scheduled.rs";
+/// What can be expanded with the feature `process` alone.
+const ISOLATED: &str = "isolated.rs";
 
 #[test]
 fn expansions_are_the_golden_ones() {
@@ -83,6 +85,7 @@ fn inputs() -> Vec<PathBuf> {
         .filter(|file| file.extension().is_some_and(|ending| ending == "rs"))
         .filter(|file| !file.to_string_lossy().ends_with(".expanded.rs"))
         .filter(|file| cfg!(feature = "cron") || !file.ends_with(SCHEDULED))
+        .filter(|file| cfg!(feature = "process") || !file.ends_with(ISOLATED))
         .collect();
     inputs.sort();
     inputs

@@ -70,6 +70,9 @@ mod golden;
 /// | `retry(limit = 5, age_limit = "2d", min_backoff = "1s", max_backoff = "1h", max_doublings = 4)` | when a failure is tried again; what is absent is as in `delay::Retry::DEFAULT` |
 /// | `timeout = "2m"` | how long one attempt may take |
 /// | `keep_result = "1d"` | keeps what the function returned, for that long, for `Handle` to give |
+/// | `isolate = process` | runs it in a process of its own; see [Isolation](#isolation) |
+/// | `memory = "256MiB"` | the memory of that process; 1 GiB when absent, 16 MiB at least |
+/// | `cpu = "30s"` | the CPU time of that process; unlimited when absent |
 /// | `cron = "0 3 * * *"` or `cron = ["…", "…"]` | calls it at these times; see [Schedules](#schedules) |
 /// | `time_zone = "Europe/Berlin"` | the zone of the times, by its IANA name; `UTC` when absent |
 /// | `aliases = ["src/old.rs:key"]` | older identities: `path:key` in this package, `package/path:key`, `global:key` |
@@ -152,6 +155,28 @@ mod golden;
 ///   program starts after it was stored. An old program that starts anew in the meantime takes the new ones' tick back,
 ///   until these store their next.
 /// - `delay cancel` of a tick that waits leaves it out; the schedule goes on with the one after.
+///
+/// # Isolation
+///
+/// With the feature `process`, on Linux, a function can run in a child process of the same program:
+///
+/// ```
+/// # #[cfg(feature = "process")] mod example {
+/// use delay::Context;
+///
+/// #[delay::func("transcode", isolate = process, memory = "256MiB", cpu = "30s", timeout = "2m")]
+/// fn transcode(ctx: &Context, movie: Vec<u8>) -> Vec<u8> {
+///     # let _ = ctx;
+///     movie // may spin, leak, abort, overflow its stack: it ends this attempt alone
+/// }
+/// # }
+/// ```
+///
+/// Whatever the function does, it does to that process: an abort, a fault, an overflow of the stack and a limit end this
+/// attempt, with an error that says which, and the timeout and a cancellation kill for certain. The context works as
+/// ever, and what is traced and printed appears in the worker's log. The process sees no files, no network, no environment
+/// and no database; it starts no threads and no programs. So there is no `#[state]`, and `main` has to begin with
+/// `#[delay::main]` or a call of `delay::process::init()`.
 ///
 /// # Results
 ///

@@ -15,7 +15,8 @@
 //! ```
 //!
 //! # The store
-//! `--store URL`, or the variable `DELAY_STORE`. Every command but `migrate`, `bench` and `stats` wants it to be there already, with tables
+//! `--store URL`, or the variable `DELAY_STORE`. Every command but `migrate`, `bench` and `stats` (and `ps` and `kill`,
+//! which ask the workers of this machine) wants it to be there already, with tables
 //! of this version: none makes a file, and those that only look change nothing.
 //!
 //! # Exit codes
@@ -56,6 +57,8 @@ mod ids;
 mod migrate;
 mod options;
 mod output;
+#[cfg(all(feature = "process", target_os = "linux"))]
+mod processes;
 mod queues;
 mod resolve;
 mod show;
@@ -113,6 +116,12 @@ enum Command {
     Queues(queues::QueuesArgs),
     /// Lists the workers that the store knows
     Workers,
+    /// Lists the processes that functions run in, of this user's workers on this machine
+    #[cfg(all(feature = "process", target_os = "linux"))]
+    Ps,
+    /// Kills processes that functions run in; their attempts end as failed
+    #[cfg(all(feature = "process", target_os = "linux"))]
+    Kill(processes::KillArgs),
     /// Looks for what is wrong, or soon will be, with the place where tasks live, and says what to do
     Doctor(doctor::DoctorArgs),
     /// Shows what this process uses of the machine, and what its control group allows
@@ -164,6 +173,13 @@ impl Command {
             stats::run(output)?;
             return Ok(Exit::Done);
         }
+        // Processes are of this machine and not of a store.
+        #[cfg(all(feature = "process", target_os = "linux"))]
+        match self {
+            Self::Ps => return processes::list(output).map(|()| Exit::Done),
+            Self::Kill(args) => return args.run(output).map(|()| Exit::Done),
+            _ => {}
+        }
         let url = access::url(store)?;
         match self {
             Self::Tasks(args) => args.run(url, output).await,
@@ -178,6 +194,8 @@ impl Command {
             Self::Bench(args) => args.run(url, output).await,
             Self::Doctor(args) => return args.run(url, output).await,
             Self::Stats => Ok(()),
+            #[cfg(all(feature = "process", target_os = "linux"))]
+            Self::Ps | Self::Kill(_) => Ok(()),
         }?;
         Ok(Exit::Done)
     }

@@ -128,6 +128,9 @@ kinds! {
     TaskCancelled => is_task_cancelled,
     /// The task is done, but its value was not kept, or no longer is.
     ResultGone => is_result_gone,
+    /// The machine does not grant the isolation that processes were to have; the message names what is missing.
+    #[cfg_attr(not(feature = "process"), allow(dead_code))]
+    NotIsolated => is_not_isolated,
     /// The runtime is stopping and takes nothing new.
     Stopping => is_stopping,
     /// Anything else that the store or the system reports.

@@ -2,7 +2,7 @@
 //! out to an outcome, decide the transition. It never talks to a store but to note a dangerous start. All doors lead here:
 //! the worker's, the push door's, and the dispatcher's, whose attempts are requests.
 
-#[cfg(any(feature = "cron", feature = "http"))]
+#[cfg(any(feature = "cron", feature = "http", feature = "process"))]
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,8 @@ use crate::handler::{Attempt, Kind, Returned};
 use crate::outcome::{Hold, Outcome, Transition};
 use crate::panics;
 use crate::posted::Posted;
+#[cfg(feature = "process")]
+use crate::process::{Apart, Work};
 use crate::registry::{Registration, Registry};
 use crate::request::Request;
 use crate::retry::Retry;
@@ -38,6 +40,9 @@ pub(crate) struct Executor {
     pub(crate) retry: Retry,
     #[cfg(feature = "cron")]
     pub(crate) schedules: Arc<Schedules>,
+    /// Where functions run that want a process of their own; without it, here.
+    #[cfg(feature = "process")]
+    pub(crate) apart: Option<Arc<Apart>>,
     /// Sends tasks to another program instead of running its own functions.
     #[cfg(feature = "http")]
     pub(crate) courier: Option<Courier>,
@@ -66,7 +71,7 @@ impl std::fmt::Debug for Courier {
 pub(crate) struct Job {
     pub(crate) ctx: Context,
     fence: Fence,
-    attempt: Attempt,
+    run: Run,
     policy: Policy,
     timeout: Option<Duration>,
     number: u32,
@@ -74,6 +79,15 @@ pub(crate) struct Job {
     began: Instant,
     crashes: u32,
     posted: Option<Posted>,
+}
+
+/// How a claim is run.
+enum Run {
+    /// In this process.
+    Here(Attempt),
+    /// In a process of its own.
+    #[cfg(feature = "process")]
+    Apart(Work),
 }
 
 impl Executor {
@@ -114,7 +128,7 @@ impl Executor {
             );
             return hold(Hold::UnknownFunction, text);
         };
-        let Registration { function, options: usual, start, .. } = registration;
+        let Registration { function, options: usual, .. } = registration;
         let began = Instant::now();
         let timeout = options.timeout.or(usual.timeout);
         let policy = Policy {
@@ -129,14 +143,11 @@ impl Executor {
             ..facts(function, claim.queue, claim.name, claim.eta, (fence.id, number), posted.as_ref())
         };
         let ctx = self.context(facts);
-        let decoded = Arguments::parse(invocation.arguments)
-            .map_err(|error| error.to_string())
-            .and_then(|given| start(ctx.clone(), given).map_err(|error| error.to_string()));
-        let attempt = match decoded {
-            Ok(attempt) => attempt,
+        let run = match self.begin(registration, &ctx, invocation.arguments) {
+            Ok(run) => run,
             Err(error) => return hold(Hold::Undecodable, format!("{function}: {error}")),
         };
-        Ok(Job { ctx, fence, attempt, policy, timeout, number, age, began, crashes, posted })
+        Ok(Job { ctx, fence, run, policy, timeout, number, age, began, crashes, posted })
     }
 
     /// Prepares a task to be sent instead of run.
@@ -159,19 +170,34 @@ impl Executor {
             ..facts(courier.name, queue, name, claim.eta, (fence.id, number), None)
         };
         let ctx = self.context(facts);
-        let attempt = (courier.attempt)(ctx.clone(), claim, options)?;
+        let run = Run::Here((courier.attempt)(ctx.clone(), claim, options)?);
         let timeout = Some(timeout);
-        Ok(Job { ctx, fence, attempt, policy, timeout, number, age, began, crashes, posted: None })
+        Ok(Job { ctx, fence, run, policy, timeout, number, age, began, crashes, posted: None })
     }
 
     fn context(&self, facts: Facts) -> Context {
         Context::new(facts, self.client.clone(), self.states.clone(), self.stopping.clone())
     }
 
+    fn begin(
+        &self,
+        registration: &'static Registration,
+        ctx: &Context,
+        arguments: &[u8],
+    ) -> Result<Run, String> {
+        #[cfg(feature = "process")]
+        if let (Some(isolate), true) = (registration.options.isolate, self.apart.is_some()) {
+            // Decoded there: whatever these bytes do to who decodes them, they do it to the process.
+            return Ok(Run::Apart(Work { registration, arguments: arguments.to_vec(), isolate }));
+        }
+        let given = Arguments::parse(arguments).map_err(|error| error.to_string())?;
+        (registration.start)(ctx.clone(), given).map(Run::Here).map_err(|error| error.to_string())
+    }
+
     /// Runs a job to its end and says what the store is to do. `slot` is dropped when nothing of the job runs any
     /// more, which for a plain function may be later than its time limit.
     pub(crate) async fn run(&self, job: Job, slot: impl Send + 'static) -> Transition {
-        let Job { ctx, fence, attempt, policy, timeout, number, age, began, crashes, posted } = job;
+        let Job { ctx, fence, run, policy, timeout, number, age, began, crashes, posted } = job;
         if crashes > 0 && !self.note_start(fence).await {
             return Transition::Refund;
         }
@@ -183,13 +209,31 @@ impl Executor {
             tracing::warn!(task = %fence.id, error = error.chain(), "the next tick could not be stored; this one waits");
             return Transition::Refund;
         }
-        let outcome = perform(attempt, &ctx, timeout, slot).await;
+        let outcome = match run {
+            Run::Here(attempt) => perform(attempt, &ctx, timeout, slot).await,
+            #[cfg(feature = "process")]
+            Run::Apart(work) => self.perform_apart(work, &ctx, timeout, slot).await,
+        };
         let outcome = self.within_limits(outcome);
         let attempted = Attempted { number, age: age + began.elapsed() };
         match posted {
             None => decide(outcome, attempted, &policy),
             Some(posted) => posted.decide(outcome, attempted, &policy),
         }
+    }
+
+    /// In a process of its own, which is killed when its time is up or this is dropped.
+    #[cfg(feature = "process")]
+    async fn perform_apart(
+        &self,
+        work: Work,
+        ctx: &Context,
+        timeout: Option<Duration>,
+        slot: impl Send + 'static,
+    ) -> Outcome {
+        let Some(apart) = &self.apart else { return Outcome::Interrupted };
+        // Boxed: large, and rare beside functions that run here.
+        within(timeout, ctx, Box::pin(apart.run(work, ctx, slot))).await
     }
 
     /// A process died under this task before: that it begins is written down first, so that the next death counts.
@@ -271,9 +315,14 @@ async fn perform(
         }
         .map_or_else(Outcome::Panicked, |Returned(outcome)| outcome)
     };
+    within(timeout, ctx, returned).await
+}
+
+/// What `outcome` comes to, or that it took too long.
+async fn within(timeout: Option<Duration>, ctx: &Context, outcome: impl Future<Output = Outcome>) -> Outcome {
     match timeout {
-        None => returned.await,
-        Some(limit) => tokio::time::timeout(limit, returned).await.unwrap_or_else(|_| {
+        None => outcome.await,
+        Some(limit) => tokio::time::timeout(limit, outcome).await.unwrap_or_else(|_| {
             ctx.cancel();
             Outcome::TimedOut(limit)
         }),

@@ -3,12 +3,20 @@
 //!
 //! Owns the properties that must hold for any bytes, beyond that nothing panics. Built only with `--cfg fuzzing`.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use crate::client::Client;
+use crate::clock::Clock;
 use crate::codec::{self, Arguments, Invocation};
 use crate::http::{self, Keys, Presented, TaskHeaders, Verifier};
+use crate::limits::Limits;
+use crate::process::{self, Reader, decode_data, decode_flow, encode_data, encode_flow};
 use crate::queues::changes;
 use crate::queues::file::{Format, QueueFile};
+use crate::store::Retention;
+use crate::store::memory::MemoryStore;
 use crate::time::Timestamp;
 
 /// A type that recurses as deep as the bytes let it.
@@ -65,6 +73,41 @@ pub fn signature(data: &[u8]) {
     let verdict =
         Verifier::new(keys).verify(all(), body, Timestamp::from_micros(now.saturating_mul(1_000_000)));
     assert!(verdict.is_err(), "nobody can sign with a key that was made a moment ago");
+}
+
+/// What a process may send to its host: the first byte says how it is cut, the rest is the wire.
+pub fn packet(data: &[u8]) {
+    let Some((&cut, wire)) = data.split_first() else { return };
+    let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let (mut reader, mut packets) = (Reader::default(), Vec::new());
+        for piece in pieces {
+            reader.push(piece);
+            loop {
+                match reader.next() {
+                    Ok(Some(packet)) => packets.push(packet),
+                    Ok(None) => break,
+                    Err(lie) => return (packets, Some(lie)),
+                }
+            }
+        }
+        (packets, None)
+    };
+    let (packets, lie) = read(&mut std::iter::once(wire));
+    let cut = read(&mut wire.chunks(usize::from(cut).max(1)));
+    assert_eq!(cut, (packets.clone(), lie), "however it is cut, it says the same");
+    let mut again = Vec::new();
+    packets.iter().for_each(|packet| packet.encode(&mut again));
+    assert!(wire.starts_with(&again), "what was read is what is written");
+    for packet in &packets {
+        if let Ok(grants) = decode_flow(&packet.content) {
+            assert_eq!(encode_flow(&grants), packet.content);
+        }
+        if let Ok((stream, note, data)) = decode_data(&packet.content) {
+            assert_eq!(encode_data(stream, note, data), packet.content);
+        }
+    }
+    let store = Arc::new(MemoryStore::new(Clock::System, Retention::default()));
+    process::serve_foreign(Client::new(store, Limits::default()), packets);
 }
 
 /// A file of queues in both formats.

@@ -66,9 +66,9 @@ mod schedule;
 
 // Floor 3: engines, and those below `store`.
 mod panics;
-mod executor;
-#[cfg(feature = "wasm")]
+#[cfg(any(feature = "process", feature = "wasm"))]
 pub mod process;
+mod executor;
 
 // Floor 4: doors.
 mod maintenance;

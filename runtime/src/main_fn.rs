@@ -38,6 +38,9 @@ pub fn main<T>(future: impl Future<Output = T>) -> T {
 /// # Panics
 /// If the system refuses the threads or the event queue that a runtime needs.
 pub fn main_with<T>(options: MainOptions, future: impl Future<Output = T>) -> T {
+    // Nothing of the future has run yet, and nothing will in a container.
+    #[cfg(feature = "process")]
+    crate::process::init();
     let mut builder = match options.flavor {
         Flavor::MultiThread => tokio::runtime::Builder::new_multi_thread(),
         Flavor::CurrentThread => tokio::runtime::Builder::new_current_thread(),

@@ -13,6 +13,8 @@ pub enum Outcome {
     Failed(Class, String),
     /// The function panicked: message and place.
     Panicked(String),
+    /// The function's own process ended before the function did: how.
+    Died(String),
     /// The attempt ran longer than its time limit.
     TimedOut(Duration),
     /// Somebody asked for the task to be cancelled.

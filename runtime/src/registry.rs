@@ -94,6 +94,17 @@ pub struct Options {
     pub cron: &'static [&'static str],
     /// The time zone of the expressions.
     pub time_zone: &'static str,
+    /// What its process may use, if it runs in one of its own.
+    pub isolate: Option<Isolate>,
+}
+
+/// What the process of an isolated function may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isolate {
+    /// Memory, in bytes.
+    pub memory: Option<u64>,
+    /// CPU time.
+    pub cpu: Option<Duration>,
 }
 
 impl Options {
@@ -106,7 +117,15 @@ impl Options {
         keep_result: None,
         cron: &[],
         time_zone: "UTC",
+        isolate: None,
     };
+
+    /// In a process of its own.
+    #[must_use]
+    pub const fn isolate(mut self, memory: Option<u64>, cpu: Option<Duration>) -> Self {
+        self.isolate = Some(Isolate { memory, cpu });
+        self
+    }
 
     /// On this schedule.
     #[must_use]
@@ -219,6 +238,12 @@ impl Registry {
         let text =
             format!("state that functions need is missing: provide it with `.state(…)`:{}", missing.concat());
         Err(Error::new(Kind::MissingState, text))
+    }
+
+    /// Whether a function runs in a process of its own.
+    #[cfg(feature = "process")]
+    pub(crate) fn has_isolated(&self) -> bool {
+        self.functions.iter().any(|registration| registration.options.isolate.is_some())
     }
 
     /// Refuses a worker that could run nothing.

@@ -29,6 +29,8 @@ use crate::worker::{Pulses, Worker, WorkerConfig};
 
 #[cfg(feature = "http")]
 mod doors;
+#[cfg(feature = "process")]
+mod isolating;
 mod name;
 #[cfg(feature = "queues")]
 mod queueing;
@@ -108,11 +110,16 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Error::is_no_functions`] if no function is linked, [`Error::is_missing_state`] with all that is missing,
-    /// [`Error::is_stopping`] if it was stopped before.
+    /// [`Error::is_stopping`] if it was stopped before; with functions that want processes of their own,
+    /// `Error::is_not_isolated` if the machine does not let them be isolated.
     pub async fn start(&self) -> Result<()> {
         let executor = &self.executor;
         executor.registry.check_not_empty()?;
         executor.registry.check_states(&executor.states)?;
+        #[cfg(feature = "process")]
+        if let Some(apart) = &executor.apart {
+            apart.start().await?;
+        }
         let store = Arc::clone(self.client.store());
         let worker = Worker {
             store: Arc::clone(&store),
@@ -218,6 +225,8 @@ pub struct Builder {
     retention: Retention,
     rules: UpkeepRules,
     registry: Option<&'static Registry>,
+    #[cfg(feature = "process")]
+    isolation: crate::process::Isolation,
     #[cfg(feature = "cron")]
     scheduled: Vec<scheduling::Scheduled>,
     #[cfg(feature = "queues")]
@@ -240,6 +249,8 @@ impl Builder {
             retention: Retention::default(),
             rules: UpkeepRules::default(),
             registry: None,
+            #[cfg(feature = "process")]
+            isolation: crate::process::Isolation::default(),
             #[cfg(feature = "cron")]
             scheduled: Vec::new(),
             #[cfg(feature = "queues")]
@@ -380,6 +391,8 @@ impl Builder {
             schedules,
             #[cfg(feature = "http")]
             courier: None,
+            #[cfg(feature = "process")]
+            apart: isolating::apart(registry, &stopper, self.isolation),
         });
         let config = WorkerConfig {
             name: self.name.unwrap_or_else(name::default_name),

@@ -48,7 +48,7 @@ pub fn decide(outcome: Outcome, attempted: Attempted, policy: &Policy) -> Transi
         Outcome::Failed(Class::Permanent, error) => Transition::Fail { error },
         Outcome::Failed(Class::Snooze(wait), _) => Transition::Snooze { wait },
         Outcome::Failed(Class::Cancel, reason) => Transition::Cancel { reason },
-        Outcome::Panicked(error) => retry(None, error),
+        Outcome::Panicked(error) | Outcome::Died(error) => retry(None, error),
         Outcome::TimedOut(limit) => retry(None, format!("ran longer than its time limit of {limit:?}")),
         Outcome::Cancelled => Transition::Cancel { reason: "cancelled while it ran".to_owned() },
         Outcome::Interrupted => Transition::Refund,
@@ -90,6 +90,8 @@ mod tests {
             (failed(Class::Cancel), 1, Transition::Cancel { reason: why() }),
             (Outcome::Panicked(why()), 1, Transition::Retry { wait: first, error: why() }),
             (Outcome::Panicked(why()), 3, Transition::Fail { error: why() }),
+            (Outcome::Died(why()), 1, Transition::Retry { wait: first, error: why() }),
+            (Outcome::Died(why()), 3, Transition::Fail { error: why() }),
             (Outcome::Interrupted, 3, Transition::Refund),
             (
                 Outcome::Unrunnable(Hold::UnknownFunction, why()),

@@ -235,6 +235,8 @@ impl EnvBuilder {
         let store = Arc::new(store);
         let client = Client::new(store.clone(), Limits::default());
         let executor = Executor {
+            #[cfg(feature = "process")]
+            apart: None,
             registry,
             client: client.clone(),
             states: States::new(self.states),

@@ -25,7 +25,7 @@ impl ::delay::Function for Broken {
     }
 }
 ::core::compile_error! {
-    "`#[delay::func]` has no word `quue`, did you mean `queue`? There are: `global`, `queue`, `priority`, `retry`, `timeout`, `keep_result`, `cron`, `time_zone`, `aliases`, `removed`, `crate`"
+    "`#[delay::func]` has no word `quue`, did you mean `queue`? There are: `global`, `queue`, `priority`, `retry`, `timeout`, `keep_result`, `isolate`, `memory`, `cpu`, `cron`, `time_zone`, `aliases`, `removed`, `crate`"
 }
 ::core::compile_error! {
     "`soon` is not a duration: expected number at 0; write a number and a unit, such as \"500ms\", \"90s\", \"2m\", \"1h 30m\" or \"2d\""

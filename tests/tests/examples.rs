@@ -37,6 +37,7 @@ fn every_example_has_a_test() {
         "cron",
         "dispatcher",
         "queues",
+        "isolate",
         "quickstart",
         "retry",
         "shutdown",
@@ -218,6 +219,19 @@ fn queues_hold_back_and_are_pulled_from() {
             "0 frames left"
         ]
     );
+}
+
+#[test]
+fn isolate_names_each_way_to_misbehave_and_goes_on() {
+    let lines = lines(&run("isolate"));
+    let died = "failed, its process ended before the function did:";
+    assert_eq!(lines[0], format!("spin: {died} it used up its CPU time of 300ms"));
+    assert!(lines[1].starts_with(&format!("leak: {died} it ran out of its memory of 64 MiB")), "{lines:?}");
+    assert!(lines[2].starts_with(&format!("abort: {died} it died of SIGABRT: it aborted")), "{lines:?}");
+    assert!(lines[3].starts_with(&format!("overflow: {died} its stack overflowed")), "{lines:?}");
+    let rest = sorted(lines[4..].to_vec());
+    assert_eq!(rest[..2], ["sum: succeeded", "the sum is 6"]);
+    assert!(rest[2].starts_with("this worker lives, and so does "), "{rest:?}");
 }
 
 #[test]

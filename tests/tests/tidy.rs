@@ -122,6 +122,30 @@ fn files_stay_small() {
     assert!(large.is_empty(), "too large:\n{}", large.join("\n"));
 }
 
+/// The audited ones: linkme's table of stores, and the system calls of processes.
+#[test]
+fn unsafe_code_is_in_two_files() {
+    let audited = ["schemes.rs", "process/native/sys.rs"];
+    let mut found = Vec::new();
+    for package in ["macros/src", "runtime/src"] {
+        for file in rust_files(&root().join(package)) {
+            let name = file.to_string_lossy().into_owned();
+            let code = read(&file);
+            let is_unsafe = ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"];
+            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let uses = lines.filter(|line| is_unsafe.iter().any(|word| line.contains(word))).count();
+            if uses > 0 && !audited.iter().any(|audited| name.ends_with(audited)) {
+                found.push(format!("{name}: {uses}"));
+            }
+            if name.ends_with("process/native/sys.rs") {
+                let reasons = code.matches("SAFETY: ").count() + code.matches("# Safety").count();
+                assert!(uses > 0 && reasons >= uses, "{uses} uses of unsafe, {reasons} reasons in {name}");
+            }
+        }
+    }
+    assert!(found.is_empty(), "unsafe code outside of {audited:?}:\n{}", found.join("\n"));
+}
+
 #[test]
 fn every_file_says_what_it_owns() {
     for package in ["macros/src", "runtime/src"] {

@@ -2,7 +2,7 @@
 //!
 //! A file in `ui` is named after its mistake and does not compile; what the compiler says then is in the `.stderr`
 //! beside it (`TRYBUILD=overwrite` writes it anew). A file in `ui/pass` compiles and runs. Those in `ui/cron` are about
-//! the feature `cron`, that in `ui/without-cron` about its absence.
+//! the feature `cron`, that in `ui/without-cron` about its absence, and so with `process`.
 
 #[test]
 fn mistakes_are_refused_with_a_text_that_teaches() {
@@ -14,5 +14,11 @@ fn mistakes_are_refused_with_a_text_that_teaches() {
         cases.pass("ui/cron/pass/*.rs");
     } else {
         cases.compile_fail("ui/without-cron/*.rs");
+    }
+    if cfg!(feature = "process") {
+        cases.compile_fail("ui/process/*.rs");
+        cases.pass("ui/process/pass/*.rs");
+    } else {
+        cases.compile_fail("ui/without-process/*.rs");
     }
 }

@@ -66,21 +66,25 @@ fn skip_to_comma(input: ParseStream<'_>) {
 
 /// The entries seen so far, each of which may be given once.
 #[derive(Default)]
-pub(crate) struct Seen(Vec<String>);
+pub(crate) struct Seen(Vec<Ident>);
 
 impl Seen {
     /// Whether `name` was given, rightly or wrongly.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|seen| seen == name)
+        self.word(name).is_some()
+    }
+
+    /// `name` where it was given, rightly or wrongly.
+    pub(crate) fn word(&self, name: &str) -> Option<&Ident> {
+        self.0.iter().find(|seen| *seen == name)
     }
 
     /// Refuses `name` the second time.
     pub(crate) fn once(&mut self, name: &Ident) -> Result<()> {
-        let text = name.to_string();
-        if self.0.contains(&text) {
+        if self.0.contains(name) {
             return Err(Error::new(name.span(), format!("`{name}` is given twice: remove one of the two")));
         }
-        self.0.push(text);
+        self.0.push(name.clone());
         Ok(())
     }
 }

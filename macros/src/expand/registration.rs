@@ -111,6 +111,13 @@ fn options(model: &Model<'_>) -> TokenStream {
         let zone = args.time_zone.as_ref().map_or_else(|| "UTC".to_owned(), |zone| zone.value());
         base = quote!(#base.cron(&[#(#expressions),*], #zone));
     }
+    if args.isolate.is_some() {
+        let memory = args.memory.map(Literal::u64_unsuffixed).map(|bytes| some(quote!(#bytes)));
+        let cpu = args.cpu.map(duration::tokens).map(some);
+        let none = || quote!(::core::option::Option::None);
+        let (memory, cpu) = (memory.unwrap_or_else(none), cpu.unwrap_or_else(none));
+        base = quote!(#base.isolate(#memory, #cpu));
+    }
     if queue.is_none() && priority.is_none() && retry.is_none() && timeout.is_none() && keep.is_none() {
         return base;
     }

@@ -21,7 +21,7 @@ pub(crate) fn built() -> &'static BTreeMap<String, PathBuf> {
                 "build",
                 "--workspace",
                 "--examples",
-                "--features=delay-examples/cron,delay-examples/http,delay-examples/queues",
+                "--features=delay-examples/cron,delay-examples/http,delay-examples/process,delay-examples/queues",
             ])
             .arg("--message-format=json-render-diagnostics")
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
