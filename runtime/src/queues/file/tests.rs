@@ -87,8 +87,9 @@ fn the_originals_file_is_read_as_it_is() {
     assert_eq!((pull.mode, pull.retry.unwrap().limit), (Mode::Pull, Some(7)));
     // What cannot be kept is said, not passed over.
     let remarks: Vec<_> = file.remarks.iter().map(|remark| (remark.line, remark.column)).collect();
-    assert_eq!(remarks, [(33, 3)]);
-    assert!(file.remarks[0].text.contains("`acl` has no effect"));
+    assert_eq!(remarks, [(3, 1), (33, 3)]);
+    assert!(file.remarks[0].text.contains("`total_storage_limit` has no effect"));
+    assert!(file.remarks[1].text.contains("`acl` has no effect"));
 }
 
 #[test]
@@ -123,8 +124,7 @@ fn a_single_backoff_takes_the_others_default_along() {
 
 #[test]
 fn toml_says_the_same() {
-    let text = r#"
-total_storage_limit = "120M"
+    let text = r#"total_storage_limit = "120M"
 [[queue]]
 name = "mail"
 rate = "20/s"
