@@ -105,6 +105,7 @@ fn expand_file(input: &Path) -> String {
         let item = item.to_token_stream();
         expanded.extend(match attr.path().segments[1].ident.to_string().as_str() {
             "main" => main_fn::main(words, item),
+            "program" => expand::program(words, item, &origin()),
             _ => expand::function(words, item, &origin()),
         });
     }

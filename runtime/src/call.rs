@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::handle::Handle;
 use crate::id::TaskId;
 use crate::limits::{check_name, check_queue};
-use crate::registry::{Function, Registration};
+use crate::registry::{Function, Options, Registration};
 use crate::retry::Retry;
 use crate::task::{Due, Task, TaskOptions};
 use crate::time::{IntoDuration, Timestamp};
@@ -58,22 +58,7 @@ impl Call {
     /// The task, to be given options and added.
     pub fn task<T>(self) -> TaskBuilder<T> {
         let Registration { function, options, .. } = self.registration;
-        let mut draft = Draft {
-            function,
-            task: Task {
-                id: TaskId::new(),
-                queue: Cow::Borrowed(options.queue),
-                name: None,
-                due: Due::Now,
-                priority: options.priority,
-                tag: None,
-                options: None,
-                payload: Vec::new(),
-            },
-            options: TaskOptions::default(),
-            largest: None,
-            mistake: None,
-        };
+        let mut draft = blank(function, options);
         match self.writer.finish() {
             Ok(encoded) => {
                 draft.task.payload = encoded.bytes;
@@ -85,6 +70,26 @@ impl Call {
             }
         }
         TaskBuilder { draft, value: PhantomData }
+    }
+}
+
+/// A call of a function of which nothing is written down yet but its options.
+fn blank(function: &'static str, options: &Options) -> Draft {
+    Draft {
+        function,
+        task: Task {
+            id: TaskId::new(),
+            queue: Cow::Borrowed(options.queue),
+            name: None,
+            due: Due::Now,
+            priority: options.priority,
+            tag: None,
+            options: None,
+            payload: Vec::new(),
+        },
+        options: TaskOptions::default(),
+        largest: None,
+        mistake: None,
     }
 }
 
@@ -113,6 +118,17 @@ impl<T> fmt::Debug for TaskBuilder<T> {
 }
 
 impl<T> TaskBuilder<T> {
+    /// A call whose payload is written already, or cannot be.
+    #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+    pub(crate) fn packed(function: &'static str, options: &Options, payload: Result<Vec<u8>>) -> Self {
+        let mut draft = blank(function, options);
+        match payload {
+            Ok(payload) => draft.task.payload = payload,
+            Err(error) => draft.mistake(error),
+        }
+        Self { draft, value: PhantomData }
+    }
+
     /// Runs it no sooner than this long after it was added: a [`Duration`], or a text such as `"90s"`.
     pub fn delay(mut self, delay: impl IntoDuration) -> Self {
         match delay.into_duration() {

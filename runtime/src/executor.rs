@@ -74,6 +74,7 @@ impl Executor {
         let timeout = options.timeout.or(registration.options.timeout);
         let facts = Facts {
             task: claim.fence.id,
+            fence: claim.fence,
             function: registration.function,
             queue: claim.queue,
             name: claim.name,

@@ -26,6 +26,8 @@ use crate::time::IntoDuration;
 use crate::worker::{Worker, WorkerConfig};
 
 mod name;
+#[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+mod programs;
 #[cfg(feature = "cron")]
 mod scheduling;
 mod signals;
@@ -211,6 +213,8 @@ pub struct Builder {
     retention: Retention,
     rules: UpkeepRules,
     registry: Option<&'static Registry>,
+    #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+    programs: programs::Given,
     #[cfg(feature = "cron")]
     scheduled: Vec<scheduling::Scheduled>,
     mistake: Option<Error>,
@@ -231,6 +235,8 @@ impl Builder {
             retention: Retention::default(),
             rules: UpkeepRules::default(),
             registry: None,
+            #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+            programs: programs::Given::default(),
             #[cfg(feature = "cron")]
             scheduled: Vec::new(),
             mistake: None,
@@ -341,10 +347,14 @@ impl Builder {
     /// # Errors
     /// A mistake in an option, two functions of one identity, or a store that cannot be opened: an unknown scheme, an
     /// unreadable, foreign, corrupt or newer file.
-    pub async fn build(self) -> Result<Runtime> {
+    #[cfg_attr(not(any(feature = "wasmi", feature = "wasmtime")), allow(unused_mut))]
+    pub async fn build(mut self) -> Result<Runtime> {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
+        #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+        let registry = self.programs.join(self.registry, &mut self.states)?;
+        #[cfg(not(any(feature = "wasmi", feature = "wasmtime")))]
         let registry = self.registry.map_or_else(Registry::linked, Ok)?;
         #[cfg(feature = "cron")]
         let schedules = scheduling::collect(registry, self.scheduled, &self.limits)?;

@@ -1,8 +1,8 @@
 //! The store port: what the worker, the stub and the tools ask of the place where tasks live. Stores know tasks and
 //! bytes; they never see functions.
 //!
-//! Three object-safe traits: [`Store`] (a handful of verbs on batches, the hot path), [`Inspect`] (reads, for people)
-//! and [`Upkeep`] (what time and operators do to tasks). One conformance suite holds every store to this text.
+//! Four object-safe traits: [`Store`] (a handful of verbs on batches, the hot path), [`Inspect`] (reads, for people),
+//! [`Upkeep`] (what time and operators do to tasks) and [`Checkpoints`] (what suspended programs leave). One conformance suite holds every store to this text.
 //!
 //! Rules that each store keeps:
 //! - The store's clock decides what "now" is; callers hand in lengths of time, never times that they read themselves.
@@ -28,6 +28,7 @@ pub mod memory;
 pub(crate) mod finding;
 #[cfg(feature = "cli")]
 pub(crate) mod migration;
+mod checkpoint;
 mod exchange;
 mod record;
 mod share;
@@ -36,6 +37,8 @@ pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+pub(crate) use checkpoint::check_size;
+pub use checkpoint::{Checkpoints, MOST_BYTES as MOST_CHECKPOINT_BYTES};
 pub use exchange::{Claim, Enlist, Fence, Pushed, Queues, Settled, Settlement, Turn, Turned, WorkerId};
 pub use record::{Count, Filter, Order, TaskRecord, WorkerRecord};
 
@@ -43,7 +46,7 @@ pub use record::{Count, Filter, Order, TaskRecord, WorkerRecord};
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// The hot path.
-pub trait Store: Inspect + Upkeep + fmt::Debug + Send + Sync + 'static {
+pub trait Store: Inspect + Upkeep + Checkpoints + fmt::Debug + Send + Sync + 'static {
     /// Adds tasks, all in one transaction; the answers are aligned with `tasks`. Adding a task whose id is there
     /// already changes nothing and is [`Pushed::Added`].
     fn push(&self, tasks: Vec<Task>) -> Pending<'_, Vec<Pushed>>;
@@ -159,10 +162,13 @@ pub struct Upkept {
 /// What an operator can do to a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Make it ready now, with its attempts counted anew: held, failed, cancelled and scheduled tasks.
+    /// Make it ready now, with its attempts counted anew and its checkpoint forgotten: held, failed, cancelled and scheduled tasks.
     Retry,
     /// Make a held task ready again, its attempts as they were: what a worker does that can run it.
     Release,
+    /// Set it aside: a ready task at once, a running program as soon as its worker has stored what it is. It is held until
+    /// somebody releases it, and then goes on where it was. A function that cannot be suspended runs to its end.
+    Suspend,
     /// Take it back: waiting and held tasks at once, a running one as soon as its worker hears of it.
     Cancel,
     /// Remove it with all that is known of it: every task but a running one.

@@ -1,6 +1,6 @@
 //! What a store that stands before another one leaves to it.
 
-/// The verbs that no such store changes, and its two other ports.
+/// The verbs that no such store changes, and its three other ports.
 macro_rules! delegate {
     (within Store) => {
         fn enlist(&self, worker: delay::store::Enlist) -> delay::store::Pending<'_, delay::store::WorkerId> {
@@ -56,6 +56,27 @@ macro_rules! delegate {
 
             fn workers(&self) -> delay::store::Pending<'_, Vec<delay::store::WorkerRecord>> {
                 self.store.workers()
+            }
+        }
+
+        impl delay::store::Checkpoints for $before {
+            fn checkpoint(
+                &self,
+                fence: delay::store::Fence,
+                bytes: Option<Vec<u8>>,
+            ) -> delay::store::Pending<'_, delay::store::Settled> {
+                self.store.checkpoint(fence, bytes)
+            }
+
+            fn snapshot(&self, id: delay::TaskId) -> delay::store::Pending<'_, Option<Vec<u8>>> {
+                self.store.snapshot(id)
+            }
+
+            fn suspends(
+                &self,
+                ids: Vec<delay::TaskId>,
+            ) -> delay::store::Pending<'_, Vec<delay::TaskId>> {
+                self.store.suspends(ids)
             }
         }
 

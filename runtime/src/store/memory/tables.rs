@@ -37,6 +37,10 @@ pub(super) struct Row {
     first_claim: Option<Timestamp>,
     pub(super) started: bool,
     expires: Option<Timestamp>,
+    /// What a program that was suspended has left.
+    pub(super) checkpoint: Option<Vec<u8>>,
+    /// Somebody wants it suspended.
+    pub(super) suspend: bool,
 }
 
 #[derive(Debug)]
@@ -125,7 +129,15 @@ impl Tables {
             result: None,
         };
         let state = if eta > now { TaskState::Scheduled } else { TaskState::Ready };
-        self.rows.insert(task.id, Row { record, first_claim: None, started: false, expires: None });
+        let row = Row {
+            record,
+            first_claim: None,
+            started: false,
+            expires: None,
+            checkpoint: None,
+            suspend: false,
+        };
+        self.rows.insert(task.id, row);
         self.enter(task.id, state);
         Pushed::Added
     }
@@ -192,7 +204,10 @@ impl Tables {
                 TaskState::Held
             }
         };
+        row.suspend &= !matches!(state, TaskState::Held);
         if let Some(keep) = keep {
+            row.suspend = false;
+            row.checkpoint = None;
             record.finished = Some(now);
             let expires = now.after(keep);
             row.expires = Some(expires);
@@ -368,6 +383,20 @@ impl Tables {
                 self.enter(id, TaskState::Ready);
                 Acted::Done
             }
+            (Action::Suspend, TaskState::Ready) => {
+                self.leave(id);
+                if let Some(row) = self.rows.get_mut(&id) {
+                    row.record.hold = Some(Hold::Suspended);
+                }
+                self.enter(id, TaskState::Held);
+                Acted::Done
+            }
+            (Action::Suspend, TaskState::Running) => {
+                if let Some(row) = self.rows.get_mut(&id) {
+                    row.suspend = true;
+                }
+                Acted::Asked
+            }
             (Action::Cancel, TaskState::Ready | TaskState::Scheduled | TaskState::Held) => {
                 let reason = "cancelled before it ran".to_owned();
                 self.apply(id, Transition::Cancel { reason }, retention, now);
@@ -397,7 +426,7 @@ impl Tables {
         self.leave(id);
         self.cancels.remove(&id);
         let Some(row) = self.rows.get_mut(&id) else { return Acted::Unknown };
-        row.first_claim = None;
+        (row.first_claim, row.checkpoint, row.suspend) = (None, None, false);
         let record = &mut row.record;
         (record.attempt, record.crashes, record.eta) = (0, 0, now);
         (record.finished, record.hold) = (None, None);
