@@ -72,10 +72,7 @@ macro_rules! delegate {
                 self.store.snapshot(id)
             }
 
-            fn suspends(
-                &self,
-                ids: Vec<delay::TaskId>,
-            ) -> delay::store::Pending<'_, Vec<delay::TaskId>> {
+            fn suspends(&self, ids: Vec<delay::TaskId>) -> delay::store::Pending<'_, Vec<delay::TaskId>> {
                 self.store.suspends(ids)
             }
         }

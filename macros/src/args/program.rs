@@ -50,7 +50,10 @@ pub(crate) fn parse(tokens: TokenStream, mistakes: &mut Mistakes) -> Args {
                 }
                 Some(name) if is_nobodys(&name, input) => {
                     let words: Vec<&str> = WORDS.iter().chain(OWN).copied().collect();
-                    Err(Error::new(name.span(), nearest::unknown(&name.to_string(), "`#[delay::program]`", &words)))
+                    Err(Error::new(
+                        name.span(),
+                        nearest::unknown(&name.to_string(), "`#[delay::program]`", &words),
+                    ))
                 }
                 name => {
                     key |= input.peek(Lit) || name.is_some_and(|name| name == "global");

@@ -17,7 +17,9 @@ pub(crate) fn size(input: ParseStream<'_>, name: &Ident, example: &str) -> Resul
 fn read(text: &LitStr) -> Result<u64> {
     let written = text.value();
     let help = || {
-        let text_of = format!("`{written}` is not a size: write a number and a unit, such as \"64KiB\", \"32MiB\" or \"1GiB\"");
+        let text_of = format!(
+            "`{written}` is not a size: write a number and a unit, such as \"64KiB\", \"32MiB\" or \"1GiB\""
+        );
         Error::new(text.span(), text_of)
     };
     let unit = UNITS.iter().find_map(|(unit, bytes)| Some((written.strip_suffix(unit)?, bytes)));

@@ -21,9 +21,14 @@ pub struct ArgumentError {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
-    Missing { present: Names },
+    Missing {
+        present: Names,
+    },
     Mismatch(Box<Mismatch>),
-    Unknown { others: usize, taken: Names },
+    Unknown {
+        others: usize,
+        taken: Names,
+    },
     #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
     Unpackable(String),
 }

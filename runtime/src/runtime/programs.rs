@@ -32,8 +32,8 @@ impl Given {
     ) -> Result<&'static Registry> {
         let mut programs = Programs::default();
         let mut registrations: Vec<&'static Registration> = Vec::new();
-        for (name, program) in self.0 {
-            let registered = registration(&name, &program)?;
+        for ((name, program), nth) in self.0.into_iter().zip(1..) {
+            let registered = registration(&name, nth, &program)?;
             registrations.push(registered);
             programs.insert(registered, program);
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Acted, Action, Checkpoints, Count, Enlist, Fence, Filter, Inspect, Order, Pending, Pushed, Rescue, Retention, Settled,
-    Store, TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
+    Acted, Action, Checkpoints, Count, Enlist, Fence, Filter, Inspect, Order, Pending, Pushed, Rescue,
+    Retention, Settled, Store, TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
 };
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};

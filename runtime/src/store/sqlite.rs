@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{
-    Acted, Action, Checkpoints, Count, Enlist, Fence, Filter, Inspect, Pending, Pushed, Retention, Settled, Store,
-    TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
+    Acted, Action, Checkpoints, Count, Enlist, Fence, Filter, Inspect, Pending, Pushed, Retention, Settled,
+    Store, TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
 };
 use crate::clock::Clock;
 use crate::error::Result;

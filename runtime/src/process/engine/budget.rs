@@ -13,6 +13,8 @@ pub(super) struct Budget {
     control: Control,
     memory: usize,
     elements: usize,
+    /// What was taken before the last growth was allowed: an engine may fail to do it, or ask for it again.
+    before: (usize, usize),
     /// Whether a snapshot is being restored, frames and all.
     pub(super) restoring: bool,
     /// Whether something was refused: what a program dies of after that has a cause.
@@ -21,7 +23,7 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new(caps: Caps, control: Control) -> Self {
-        Self { caps, control, memory: 0, elements: 0, restoring: false, refused: false }
+        Self { caps, control, memory: 0, elements: 0, before: (0, 0), restoring: false, refused: false }
     }
 
     /// Whether a memory may grow from `current` to `desired` bytes.
@@ -31,9 +33,13 @@ impl Budget {
         let frames = if unwinds { FRAMES } else { 0 };
         let most = self.caps.memory.saturating_add(frames);
         let taken = self.memory.saturating_sub(current).saturating_add(desired);
-        self.decide(taken <= most && maximum.is_none_or(|maximum| desired <= maximum), taken > most, |budget| {
-            budget.memory = taken;
-        })
+        self.decide(
+            taken <= most && maximum.is_none_or(|maximum| desired <= maximum),
+            taken > most,
+            |budget| {
+                budget.memory = taken;
+            },
+        )
     }
 
     /// Whether a table may grow.
@@ -45,8 +51,15 @@ impl Budget {
         })
     }
 
+    /// The growth that was allowed last has not happened.
+    #[cfg_attr(not(feature = "wasmi"), allow(dead_code))]
+    pub(super) fn undo(&mut self) {
+        (self.memory, self.elements) = self.before;
+    }
+
     fn decide(&mut self, allowed: bool, over: bool, take: impl FnOnce(&mut Self)) -> bool {
         if allowed {
+            self.before = (self.memory, self.elements);
             take(self);
         }
         self.refused |= over;
@@ -70,6 +83,16 @@ mod tests {
         assert!(budget.refused);
         assert!(budget.memory(60, 10, None), "less is always allowed");
         assert!(budget.memory(40, 41, None));
+    }
+
+    #[test]
+    fn a_growth_that_did_not_happen_is_not_counted() {
+        let mut budget = Budget::new(CAPS, Control::default());
+        assert!(budget.memory(0, 60, None));
+        assert!(budget.memory(0, 40, None));
+        budget.undo();
+        assert!(budget.memory(0, 40, None));
+        assert!(!budget.memory(0, 1, None));
     }
 
     #[test]

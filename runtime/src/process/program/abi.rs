@@ -118,7 +118,10 @@ impl Service {
         let named = Self::ALL.iter().copied().find(|service| service.signature().0 == name);
         let Some(service) = named.filter(|_| module == MODULE) else {
             let names: Vec<&str> = Self::ALL.iter().map(|service| service.signature().0).collect();
-            return Err(format!("it imports `{module}.{name}`; there is `{MODULE}` with {}", names.join(", ")));
+            return Err(format!(
+                "it imports `{module}.{name}`; there is `{MODULE}` with {}",
+                names.join(", ")
+            ));
         };
         let (_, takes, gives) = service.signature();
         if (takes, gives) == (parameters, results) {

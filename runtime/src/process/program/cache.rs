@@ -61,7 +61,9 @@ impl Cache {
             match read(place) {
                 Ok(Some(artefact)) => match load(&artefact) {
                     Ok(code) => return Ok(code),
-                    Err(fault) => tracing::warn!(path = %place.display(), %fault, "compiled code does not load; compiling anew"),
+                    Err(fault) => {
+                        tracing::warn!(path = %place.display(), %fault, "compiled code does not load; compiling anew")
+                    }
                 },
                 Ok(None) => {}
                 Err(error) => {

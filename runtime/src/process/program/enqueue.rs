@@ -27,12 +27,7 @@ struct Wanted {
 }
 
 /// The task that a program wants added, if it may.
-pub(super) fn draft(
-    payload: &[u8],
-    options: &[u8],
-    allowed: &Enqueues,
-    id: TaskId,
-) -> Result<Draft, Fault> {
+pub(super) fn draft(payload: &[u8], options: &[u8], allowed: &Enqueues, id: TaskId) -> Result<Draft, Fault> {
     let invocation = Invocation::parse(payload).map_err(|error| violation(error.to_string()))?;
     let function = invocation.function;
     let permitted = match allowed {

@@ -151,10 +151,8 @@ mod tests {
 
     #[test]
     fn a_foreign_snapshot_is_held_and_says_what_to_do() {
-        let error = SnapshotError::ForeignModule {
-            expected: ModuleHash::of(b"new"),
-            found: ModuleHash::of(b"old"),
-        };
+        let error =
+            SnapshotError::ForeignModule { expected: ModuleHash::of(b"new"), found: ModuleHash::of(b"old") };
         let Outcome::Unrunnable(Hold::ForeignSnapshot, text) = Ended::Unusable(error).outcome(true) else {
             panic!("it is held")
         };

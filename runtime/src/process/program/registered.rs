@@ -40,11 +40,11 @@ fn identity(name: &str) -> &'static str {
     }
 }
 
-/// How a program of this name is registered.
+/// How the `nth` program that a builder was given is registered.
 ///
 /// # Errors
 /// A name that is none, or a mistake in the program's options.
-pub(crate) fn registration(name: &str, program: &Program) -> Result<&'static Registration> {
+pub(crate) fn registration(name: &str, nth: u32, program: &Program) -> Result<&'static Registration> {
     if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
         let name = crate::limits::quoted(name);
         let text = format!("{name} is not a program's name: use 1 to 200 bytes without control characters");
@@ -55,13 +55,14 @@ pub(crate) fn registration(name: &str, program: &Program) -> Result<&'static Reg
         return Err(mistake.clone());
     }
     if settings.checkpoint.is_some() && !settings.suspendable {
-        let text = format!("the program `{name}` has checkpoints but is not suspendable: add `.suspendable(true)`");
+        let text =
+            format!("the program `{name}` has checkpoints but is not suspendable: add `.suspendable(true)`");
         return Err(Error::new(Kind::InvalidOption, text));
     }
     Ok(Box::leak(Box::new(Registration {
         function: identity(name),
         aliases: &[],
-        place: Place::new("a program", "given at run time", "builder", 0),
+        place: Place::new("programs", "of the builder", "nth", nth),
         known_path: true,
         parameters: &[],
         states: &[],

@@ -80,9 +80,11 @@ impl Port {
         let added = added.map_err(|error| {
             Fault::new(Trap::InternalError, format!("its task is not added: {}", error.chain()))
         })?;
-        added.pushed.first().copied().ok_or_else(|| {
-            Fault::new(Trap::InternalError, "the store did not answer for its task")
-        })
+        added
+            .pushed
+            .first()
+            .copied()
+            .ok_or_else(|| Fault::new(Trap::InternalError, "the store did not answer for its task"))
     }
 }
 
@@ -135,7 +137,8 @@ impl Run {
             module: ready.module,
             rules: settings.into(),
         };
-        let fuel = settings.caps.fuel.map(|all| frozen.as_ref().and_then(|frozen| frozen.fuel).unwrap_or(all));
+        let fuel =
+            settings.caps.fuel.map(|all| frozen.as_ref().and_then(|frozen| frozen.fuel).unwrap_or(all));
         let caps = Caps { fuel, ..settings.caps };
         let instance = ready.code.instantiate(caps, Box::new(services), self.control.clone());
         let mut instance = instance.map_err(Ended::Fault)?;
@@ -246,7 +249,9 @@ fn rewind(instance: &mut dyn Instance) -> Result<(), Fault> {
 fn check_export(instance: &mut dyn Instance, export: &str) -> Result<(), Fault> {
     match instance.signature(export) {
         None => Err(Fault::new(Trap::NoFunction, format!("it exports no function `{export}`"))),
-        Some((parameters, results)) if parameters.is_empty() && (results.is_empty() || results == [Kind::I32]) => {
+        Some((parameters, results))
+            if parameters.is_empty() && (results.is_empty() || results == [Kind::I32]) =>
+        {
             Ok(())
         }
         Some((parameters, results)) => {

@@ -40,9 +40,8 @@ impl Journal {
     /// Where a checkpoint left off, or at the beginning.
     pub(super) fn new(saved: Saved) -> Self {
         let frozen = saved.frozen.as_ref();
-        let (output, enqueued, elapsed) = frozen.map_or((Vec::new(), 0, 0), |frozen| {
-            (frozen.output.clone(), frozen.enqueued, frozen.elapsed)
-        });
+        let (output, enqueued, elapsed) = frozen
+            .map_or((Vec::new(), 0, 0), |frozen| (frozen.output.clone(), frozen.enqueued, frozen.elapsed));
         let before = Duration::from_nanos(elapsed);
         Self { saved, output, enqueued, before, began: Instant::now(), logged: 0 }
     }
@@ -144,7 +143,10 @@ impl Services {
             0 => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
             1 => open(&self.journal).elapsed(),
             which => {
-                return Err(Fault::new(Trap::AbiViolation, format!("there is no clock {which}; there are 0 and 1")));
+                return Err(Fault::new(
+                    Trap::AbiViolation,
+                    format!("there is no clock {which}; there are 0 and 1"),
+                ));
             }
         };
         let time = nanos(time);
@@ -174,7 +176,10 @@ impl Services {
     fn step_done(&self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
         let mut journal = open(&self.journal);
         if journal.saved.steps.iter().any(|(done, _)| done == key) {
-            return Err(Fault::new(Trap::AbiViolation, "a step that is done is done again: ask `step` before"));
+            return Err(Fault::new(
+                Trap::AbiViolation,
+                "a step that is done is done again: ask `step` before",
+            ));
         }
         let size = |(key, value): &(Vec<u8>, Vec<u8>)| key.len() + value.len();
         let taken = journal.saved.steps.iter().map(size).sum::<usize>() + key.len() + value.len();

@@ -25,7 +25,8 @@ const RUNS: &str = "SELECT 1 FROM delay_run AS run JOIN delay_task AS task ON ta
 
 const FORGET: &str = "DELETE FROM delay_checkpoint WHERE seq = ?1";
 
-const ASK: &str = "INSERT OR REPLACE INTO delay_suspend(seq, id) SELECT seq, id FROM delay_task WHERE seq = ?1";
+const ASK: &str =
+    "INSERT OR REPLACE INTO delay_suspend(seq, id) SELECT seq, id FROM delay_task WHERE seq = ?1";
 
 const UNASK: &str = "DELETE FROM delay_suspend WHERE seq = ?1";
 

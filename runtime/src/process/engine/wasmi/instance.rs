@@ -45,11 +45,14 @@ impl ResourceLimiter for Budget {
         Ok(self.elements(current, desired, maximum))
     }
 
+    /// Out of fuel, too: then the growth is asked for again with the next slice.
     fn memory_grow_failed(&mut self, _: &MemoryError) -> Result<(), LimiterError> {
+        self.undo();
         Ok(())
     }
 
     fn table_grow_failed(&mut self, _: &TableError) -> Result<(), LimiterError> {
+        self.undo();
         Ok(())
     }
 
@@ -200,9 +203,8 @@ impl Instance for Running {
         self.look()?;
         let slice = self.slices.next(0, self.unused())?;
         self.store.set_fuel(slice).map_err(|error| fault(&error))?;
-        let mut call = func
-            .call_resumable(&mut self.store, &arguments, &mut results)
-            .map_err(|error| fault(&error))?;
+        let mut call =
+            func.call_resumable(&mut self.store, &arguments, &mut results).map_err(|error| fault(&error))?;
         loop {
             call = match call {
                 ResumableCall::Finished => break,
@@ -297,9 +299,7 @@ impl Instance for Running {
                     Val::FuncRef(function) => function,
                     _ => Nullable::Null,
                 };
-                table
-                    .set(&mut self.store, index as u64, Ref::Func(function))
-                    .map_err(|_| foreign(name))?;
+                table.set(&mut self.store, index as u64, Ref::Func(function)).map_err(|_| foreign(name))?;
             }
         }
         self.store.data_mut().budget.restoring = false;
@@ -317,9 +317,11 @@ fn number(numbers: &HashMap<String, u32>, function: Option<&Func>) -> Result<Opt
     if numbers.is_empty() {
         return Ok(None);
     }
-    numbers.get(&format!("{function:?}")).copied().map(Some).ok_or_else(|| {
-        Fault::new(Trap::InternalError, "a reference leads to a function that has no number")
-    })
+    numbers
+        .get(&format!("{function:?}"))
+        .copied()
+        .map(Some)
+        .ok_or_else(|| Fault::new(Trap::InternalError, "a reference leads to a function that has no number"))
 }
 
 /// The engine's value, references looked up.

@@ -84,8 +84,9 @@ pub(super) fn instantiate(
         };
         let found = store.data_mut().host.find(&named);
         let number = found.map_err(|text| Fault::new(Trap::AbiDeficiency, text))?;
-        let function =
-            Func::new(&mut store, ty, move |caller, arguments, out| call_host(caller, number, arguments, out));
+        let function = Func::new(&mut store, ty, move |caller, arguments, out| {
+            call_host(caller, number, arguments, out)
+        });
         linker.allow_shadowing(true);
         linker.define(&mut store, import.module(), import.name(), function).map_err(|error| fault(&error))?;
     }
@@ -175,7 +176,11 @@ impl Running {
             .collect()
     }
 
-    fn number(&mut self, numbers: &HashMap<usize, u32>, function: Option<Func>) -> Result<Option<u32>, Fault> {
+    fn number(
+        &mut self,
+        numbers: &HashMap<usize, u32>,
+        function: Option<Func>,
+    ) -> Result<Option<u32>, Fault> {
         let Some(function) = function else { return Ok(None) };
         // A module that was not transformed numbers nothing.
         if numbers.is_empty() {
@@ -265,7 +270,8 @@ impl Instance for Running {
                     exports.memories.push((name, bytes[..bytes.len().min(depth)].to_vec()));
                 }
                 Extern::Table(table)
-                    if name != suspend::FUNCTIONS && table.ty(&self.store).element().heap_type().is_func() =>
+                    if name != suspend::FUNCTIONS
+                        && table.ty(&self.store).element().heap_type().is_func() =>
                 {
                     let elements = self.elements(&numbers, table)?;
                     exports.tables.push((name, elements));
@@ -299,9 +305,7 @@ impl Instance for Running {
                     Val::FuncRef(function) => function,
                     _ => None,
                 };
-                table
-                    .set(&mut self.store, index as u64, Ref::Func(function))
-                    .map_err(|_| foreign(name))?;
+                table.set(&mut self.store, index as u64, Ref::Func(function)).map_err(|_| foreign(name))?;
             }
         }
         self.store.data_mut().budget.restoring = false;
