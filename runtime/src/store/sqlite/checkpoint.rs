@@ -23,6 +23,10 @@ const KEEP: &str = "INSERT OR REPLACE INTO delay_checkpoint(seq, id, saved, byte
 const RUNS: &str = "SELECT 1 FROM delay_run AS run JOIN delay_task AS task ON task.seq = run.seq
     WHERE run.seq = ?1 AND run.epoch = ?2 AND run.worker IS NOT NULL AND task.id = ?3";
 
+/// What has ended has left nothing, swept or not.
+const READ: &str = "SELECT bytes FROM delay_checkpoint WHERE seq = ?1 AND id = ?2
+    AND NOT EXISTS (SELECT 1 FROM delay_done AS done WHERE done.seq = ?1)";
+
 const FORGET: &str = "DELETE FROM delay_checkpoint WHERE seq = ?1";
 
 const ASK: &str =
@@ -86,10 +90,7 @@ impl Session {
 pub(super) fn snapshot(connection: &Connection, id: TaskId) -> Result<Option<Vec<u8>>> {
     (|| {
         let Some(row) = key::find(connection, id)? else { return Ok(None) };
-        connection
-            .prepare_cached("SELECT bytes FROM delay_checkpoint WHERE seq = ?1 AND id = ?2")?
-            .query_row(params![row, id.as_bytes()], |row| row.get(0))
-            .optional()
+        connection.prepare_cached(READ)?.query_row(params![row, id.as_bytes()], |row| row.get(0)).optional()
     })()
     .map_err(|error| fault("read a checkpoint", error))
 }
