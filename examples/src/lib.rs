@@ -9,6 +9,8 @@
 //! 7. `transaction`: the queue inside your own database
 //! 8. `cron`: functions that the clock calls
 //! 9. `testing`: days that pass in no time
+//! 10. `wasm_plugin`: programs of your users, inside your process
+//! 11. `survive_deploy`: a computation that is suspended, stored and resumed
 //!
 //! This crate owns what they share, the store that they use, and nothing that an example is about.
 

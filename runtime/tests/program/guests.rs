@@ -80,13 +80,25 @@ pub(crate) fn snapshot(instance: &mut dyn Instance, wasm: &[u8], function: &str)
     }
 }
 
-/// `UPDATE_GUESTS=1` writes the module anew.
+/// `UPDATE_GUESTS=1` writes the modules anew.
 #[test]
-fn the_module_that_is_checked_in_is_made_of_its_text() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program");
-    let made = bytes(include_str!("echo.wat"));
-    if std::env::var_os("UPDATE_GUESTS").is_some() {
-        std::fs::write(folder.join("echo.wasm"), &made).unwrap();
+fn modules_that_are_checked_in_are_made_of_their_texts() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["tests/program", "../examples/wasm_plugin", "../examples/survive_deploy"];
+    let mut texts = 0;
+    for folder in folders {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let text = entry.unwrap().path();
+            if text.extension().is_none_or(|extension| extension != "wat") {
+                continue;
+            }
+            texts += 1;
+            let (module, made) = (text.with_extension("wasm"), wat::parse_file(&text).unwrap());
+            if std::env::var_os("UPDATE_GUESTS").is_some() {
+                std::fs::write(&module, &made).unwrap();
+            }
+            assert!(std::fs::read(&module).is_ok_and(|found| found == made), "{}", module.display());
+        }
     }
-    assert_eq!(std::fs::read(folder.join("echo.wasm")).unwrap(), made);
+    assert!(texts >= 7, "{texts}");
 }
