@@ -170,13 +170,19 @@ async fn checkpoints_are_stored_while_it_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_time_limit_ends_an_attempt_and_the_next_goes_on_from_the_last_checkpoint() {
     let store = store();
-    let n = 6_000_000;
-    let retry = delay::Retry { min_backoff: Duration::from_millis(1), ..delay::Retry::DEFAULT };
-    let long_program = program(LONG).suspendable(true).checkpoint_every("10ms").timeout("200ms").retry(retry);
+    let n = 20_000_000;
+    let retry = delay::Retry {
+        limit: None,
+        min_backoff: Duration::from_millis(1),
+        max_backoff: Duration::from_millis(1),
+        ..delay::Retry::DEFAULT
+    };
+    let long_program = program(LONG).suspendable(true).checkpoint_every("10ms").timeout("100ms").retry(retry);
     let rt = runtime(&store, "long", long_program).await;
     let handle = task::<u64>("long", &arguments(n)).add(&rt).await.unwrap();
-    // In debug builds of the engine it takes longer than that; in release it may not.
     assert_eq!(handle.result().await.unwrap(), long(n));
+    let attempts = record(&store, &handle).await.attempt;
+    assert!(attempts > 1, "it is too much for one attempt");
     end(rt).await;
 }
 

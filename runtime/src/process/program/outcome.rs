@@ -27,11 +27,11 @@ pub(super) enum Ended {
 }
 
 impl Ended {
-    /// Whether the attempt failed by the program's own doing, so that the next one starts over.
+    /// Whether the attempt failed by the program's own doing, and not the host's, so that the next one starts over.
     pub(super) fn starts_over(&self) -> bool {
         match self {
             Self::Returned(status, _) => *status != 0,
-            Self::Fault(_) => true,
+            Self::Fault(fault) => fault.trap != Trap::InternalError,
             Self::Stopped | Self::SetAside | Self::Unusable(_) | Self::Unknown(_) | Self::Stale => false,
         }
     }
@@ -113,6 +113,7 @@ mod tests {
             (Ended::Returned(2, b"why".to_vec()), Outcome::Failed(Class::Permanent, why()), true),
             (Ended::Returned(3, b"why".to_vec()), Outcome::Failed(Class::Cancel, why()), true),
             (fault(Trap::Unreachable), Outcome::Failed(Class::Retry, ended("unreachable")), true),
+            (fault(Trap::InternalError), Outcome::Failed(Class::Retry, ended("internal error")), false),
             (fault(Trap::Killed), Outcome::Failed(Class::Retry, ended("killed")), true),
             (fault(Trap::NoFunction), Outcome::Failed(Class::Permanent, ended("no function")), true),
             (fault(Trap::AbiDeficiency), Outcome::Failed(Class::Permanent, ended("ABI deficiency")), true),

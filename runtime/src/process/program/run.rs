@@ -16,7 +16,7 @@ use super::{Program, Ready, Settings};
 use crate::context::Context;
 use crate::draft::Draft;
 use crate::id::TaskId;
-use crate::process::control::Control;
+use crate::process::control::{Control, Intent};
 use crate::process::engine::{Caps, Fault, Instance, Kind};
 use crate::process::snapshot::{Snapshot, SnapshotError, Value};
 use crate::process::suspend;
@@ -116,7 +116,8 @@ impl Run {
         };
         let journal = Arc::new(Mutex::new(Journal::new(saved)));
         let ended = self.go(&ready, &journal).unwrap_or_else(|end| end);
-        if ended.starts_over() {
+        // What was killed from outside has not failed: a time limit is over, or the attempt is not wanted any more.
+        if ended.starts_over() && self.control.intent() != Intent::Kill {
             self.forget_program(&ready, &journal, had_checkpoint);
         }
         ended
