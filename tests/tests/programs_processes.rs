@@ -58,7 +58,8 @@ async fn poll<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
 async fn next_checkpoint(client: &Client, handle: &Handle<u64>, last: Option<&Vec<u8>>) -> Option<Vec<u8>> {
     poll("another checkpoint", async || {
         let found = client.store().snapshot(handle.id()).await.unwrap();
-        if handle.state().await.unwrap().is_finished() {
+        let record = client.store().get(vec![handle.id()]).await.unwrap().remove(0).unwrap();
+        if record.state.is_finished() {
             return Some(None);
         }
         found.filter(|found| Some(found) != last).map(Some)
