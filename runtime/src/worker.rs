@@ -40,10 +40,10 @@ pub(crate) struct WorkerConfig {
 }
 
 /// The most tasks that are claimed ahead of the running ones.
-const MOST_AHEAD: usize = 1000;
+const MOST_AHEAD: usize = 4000;
 
 /// What makes it worth while to send a turn while another one is on its way: so many tasks to settle or to claim.
-const WORTH_A_LANE: usize = 250;
+const WORTH_A_LANE: usize = 1000;
 
 /// A worker that is about to run.
 pub(crate) struct Worker {

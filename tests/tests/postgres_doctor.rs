@@ -148,7 +148,7 @@ fn a_table_that_is_mostly_empty_space_is_found() {
 /// Adds rows with payloads of so many bytes; the last one has the highest eta and the last place in the table.
 fn fill(server: &Server, rows: u32, bytes: u32) {
     server.psql(&format!(
-        "INSERT INTO own.task (id, eta, created, state, priority, queue, payload) \
+        "INSERT INTO own.task (id, eta, created, place, priority, queue, payload) \
          SELECT gen_random_uuid(), i, 0, 1, 0, 'q', convert_to(repeat('x', {bytes}), 'UTF8') \
          FROM generate_series(1, {rows}) i"
     ));
@@ -185,8 +185,8 @@ fn an_index_that_is_missing_or_not_valid_is_found_with_the_sql_that_makes_it() {
         ("ALTER TABLE own.worker DROP CONSTRAINT worker_id", "`worker_id` is missing"),
         ("DROP INDEX own.history_id", "`history_id` is missing"),
         (
-            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'own.task_running'::regclass",
-            "`task_running` is there, but not valid",
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'own.task_scheduled'::regclass",
+            "`task_scheduled` is there, but not valid",
         ),
     ] {
         server.psql(plant);

@@ -23,6 +23,7 @@ mod address;
 mod base;
 mod cancel;
 mod checkpoint;
+mod claims;
 mod connect;
 #[cfg(feature = "cli")]
 mod doctor;
@@ -48,6 +49,7 @@ mod settle;
 mod sql;
 mod statement;
 mod text;
+mod tid;
 mod tls;
 mod transaction;
 mod turn;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
+use super::claims::Claims;
 use super::connect::Connector;
 use super::fault::closed;
 use super::lost::Lost;
@@ -38,6 +39,7 @@ pub(super) struct Base {
     /// Queues that the database knows for certain.
     pub(super) queues: Mutex<HashSet<String>>,
     pub(super) lost: Lost,
+    pub(super) claims: Claims,
     pub(super) rhythm: Rhythm,
     pub(super) tended: Tended,
     marks: Mutex<Marks>,
@@ -69,6 +71,7 @@ impl Base {
             signals: Signals::default(),
             queues: Mutex::default(),
             lost: Lost::default(),
+            claims: Claims::default(),
             rhythm: Rhythm::default(),
             tended: Tended::default(),
             marks: Mutex::default(),

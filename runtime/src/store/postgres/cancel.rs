@@ -34,28 +34,28 @@ const CLOCK: &str = "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now
 
 /// Ends what waits.
 const STOP: &str = ", gone AS (
-        DELETE FROM @.task WHERE id = ANY ($4) AND state <> 2
+        DELETE FROM @.task WHERE id = ANY ($4) AND worker IS NULL
         RETURNING *, 6::int2 AS end_state, $10 AS keep, $9 AS end_error, NULL::bytea AS result)";
 
 const ASK: &str = ", asked AS (
-        INSERT INTO @.cancel(id) SELECT id FROM @.task WHERE id = ANY ($4) AND state + 0 = 2 ON CONFLICT DO NOTHING)";
+        INSERT INTO @.cancel(id) SELECT id FROM @.task WHERE id = ANY ($4) AND worker IS NOT NULL ON CONFLICT DO NOTHING)";
 
 /// A request that is honoured, or whose task is gone.
 const FORGET_HONOURED: &str = ", forgotten AS (
         DELETE FROM @.cancel c WHERE id = ANY ($4)
         AND (id IN (SELECT id FROM gone) OR NOT EXISTS (SELECT FROM @.task t WHERE t.id = c.id)))
-    SELECT id, state FROM gone";
+    SELECT id FROM gone";
 
 /// Counted anew, due now. From history it comes back whole. A name whose tombstone stands is the task's again; one that
 /// has gone to another task stays there. A request to cancel it is overtaken.
 const RETRY: &str = ", waiting AS (
-        UPDATE @.task SET state = 0, eta = now, attempt = 0, crashes = 0, first_claim = NULL, hold = NULL
-        FROM clock WHERE id = ANY ($4) AND state IN (1, 3) RETURNING id, queue, name),
+        UPDATE @.task SET place = 0, eta = now, attempt = 0, crashes = 0, first_claim = NULL, hold = NULL
+        FROM clock WHERE id = ANY ($4) AND place IN (1, 3) RETURNING id, queue, name),
     ended AS (
         DELETE FROM @.history WHERE id = ANY ($4) AND state IN (5, 6)
         AND expires > (SELECT value FROM @.meta WHERE key = 'horizon') RETURNING *),
     again AS (
-        INSERT INTO @.task(id, eta, created, epoch, state, priority, queue, name, tag, options, payload, error)
+        INSERT INTO @.task(id, eta, created, epoch, place, priority, queue, name, tag, options, payload, error)
         SELECT id, now, created, epoch, 0, priority, queue, name, tag, options, payload, error FROM ended, clock),
     gone AS (SELECT id, queue, name FROM waiting UNION ALL SELECT id, queue, name FROM ended),
     named AS (
@@ -70,18 +70,19 @@ const FORGET_CHECKPOINT: &str = ", kept AS (DELETE FROM @.checkpoint WHERE id IN
 
 /// A ready task is set aside at once (4 is `Hold::Suspended`); the worker of a running one is asked.
 const SUSPEND: &str = ", gone AS (
-        UPDATE @.task SET state = 3, hold = 4 WHERE id = ANY ($4) AND state + 0 IN (0, 7) RETURNING id),
+        UPDATE @.task SET place = 3, hold = 4
+        WHERE id = ANY ($4) AND worker IS NULL AND place + 0 IN (0, 7) RETURNING id),
     wanted AS (
-        INSERT INTO @.suspend(id) SELECT id FROM @.task WHERE id = ANY ($4) AND state + 0 = 2 ON CONFLICT DO NOTHING)";
+        INSERT INTO @.suspend(id) SELECT id FROM @.task WHERE id = ANY ($4) AND worker IS NOT NULL ON CONFLICT DO NOTHING)";
 
 /// It is not to be suspended any more.
 const UNASK: &str = ", unasked AS (DELETE FROM @.suspend WHERE id IN (SELECT id FROM gone))";
 
 const RELEASE: &str = ", gone AS (
-        UPDATE @.task SET state = 7, hold = NULL WHERE id = ANY ($4) AND state + 0 = 3 RETURNING id)";
+        UPDATE @.task SET place = 7, hold = NULL WHERE id = ANY ($4) AND place + 0 = 3 RETURNING id)";
 
 const DELETE: &str = ", waiting AS (
-        DELETE FROM @.task WHERE id = ANY ($4) AND state <> 2 RETURNING id, queue, name),
+        DELETE FROM @.task WHERE id = ANY ($4) AND worker IS NULL RETURNING id, queue, name),
     ended AS (
         DELETE FROM @.history WHERE id = ANY ($4)
         AND expires > (SELECT value FROM @.meta WHERE key = 'horizon') RETURNING id, queue, name),
@@ -90,7 +91,7 @@ const DELETE: &str = ", waiting AS (
 
 /// The state of each task as the statement found it, and whether it was changed.
 const ANSWER: &str = "
-    SELECT t.id, (CASE t.state WHEN 7 THEN 0 ELSE t.state END)::int2, t.id IN (SELECT id FROM gone)
+    SELECT t.id, (CASE WHEN t.worker IS NOT NULL THEN 2 WHEN t.place = 7 THEN 0 ELSE t.place END)::int2, t.id IN (SELECT id FROM gone)
     FROM @.task t WHERE t.id = ANY ($4)
     UNION ALL SELECT h.id, h.state, h.id IN (SELECT id FROM gone) FROM @.history h WHERE h.id = ANY ($4)
         AND h.expires > (SELECT value FROM @.meta WHERE key = 'horizon')";

@@ -13,7 +13,7 @@ use crate::task::TaskId;
 /// Locks the task's row, as a rescue and a claim do: a checkpoint of an attempt that has just lost its task waits for them,
 /// and then finds another epoch. Looks it up by its primary key.
 const KEEP: Sql = Sql {
-    text: "WITH held AS MATERIALIZED (SELECT id FROM @.task WHERE id = $2 AND epoch = $3 AND state + 0 = 2 FOR UPDATE)
+    text: "WITH held AS MATERIALIZED (SELECT id FROM @.task WHERE id = $2 AND epoch = $3 AND worker IS NOT NULL FOR UPDATE)
         INSERT INTO @.checkpoint AS c (id, saved, bytes) SELECT id, coalesce($1, NOW), $4 FROM held
         ON CONFLICT ON CONSTRAINT checkpoint_id DO UPDATE SET saved = excluded.saved, bytes = excluded.bytes
         RETURNING c.id",
@@ -22,7 +22,7 @@ const KEEP: Sql = Sql {
 
 /// Locks as [`KEEP`] does.
 const REMOVE: Sql = Sql {
-    text: "WITH held AS MATERIALIZED (SELECT id FROM @.task WHERE id = $1 AND epoch = $2 AND state + 0 = 2 FOR UPDATE),
+    text: "WITH held AS MATERIALIZED (SELECT id FROM @.task WHERE id = $1 AND epoch = $2 AND worker IS NOT NULL FOR UPDATE),
         gone AS (DELETE FROM @.checkpoint c USING held WHERE c.id = held.id)
         SELECT id FROM held",
     types: &[Type::UUID, Type::INT8],

@@ -3,6 +3,7 @@
 //! may ask again (see `TaskId::new`: ids of one process rise, and share their last bits).
 
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::id::TaskId;
@@ -13,11 +14,34 @@ struct Tried {
     /// What all ids of this process end with.
     process: u64,
     /// The last ones.
-    last: HashSet<u128>,
+    last: Ids,
     /// Those before.
-    before: HashSet<u128>,
+    before: Ids,
     /// Up to this one, it is not known any more which were tried.
     forgotten: u128,
+}
+
+type Ids = HashSet<u128, BuildHasherDefault<Mix>>;
+
+/// One's own ids differ in their rising bits, which nobody else chooses: to spread them is enough.
+#[derive(Debug, Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u128(&mut self, id: u128) {
+        // The golden ratio's fraction, as in Fibonacci hashing (Knuth, TAOCP vol. 3, 6.4); folded, for the table looks at
+        // the low bits, and those of the time stand high.
+        let product = u128::from((id >> 54) as u64) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
 }
 
 /// So many ids are remembered at least.
@@ -30,8 +54,8 @@ impl Tried {
         let any = number(any);
         Self {
             process: any as u64 & PROCESS_BITS,
-            last: HashSet::new(),
-            before: HashSet::new(),
+            last: Ids::default(),
+            before: Ids::default(),
             forgotten: 0,
         }
     }

@@ -16,7 +16,7 @@ use crate::task::{TaskId, TaskState};
 use crate::time::Timestamp;
 
 const FROM_TASK: &str =
-    "SELECT id, queue, name, tag, (CASE state WHEN 7 THEN 0 ELSE state END)::int2 AS state, priority, eta,
+    "SELECT id, queue, name, tag, (CASE WHEN worker IS NOT NULL THEN 2 WHEN place = 7 THEN 0 ELSE place END)::int2 AS state, priority, eta,
     attempt, epoch, crashes, created, NULL::int8 AS finished, worker, hold, error, options, payload,
     NULL::bytea AS result FROM @.task";
 
@@ -29,7 +29,8 @@ const STILL_KEPT: &str = "expires > (SELECT value FROM @.meta WHERE key = 'horiz
 
 const COUNTS: Sql = Sql {
     text: "SELECT queue, state, count(*) FROM (
-            SELECT queue, (CASE state WHEN 7 THEN 0 ELSE state END)::int2 AS state FROM @.task
+            SELECT queue, (CASE WHEN worker IS NOT NULL THEN 2 WHEN place = 7 THEN 0 ELSE place END)::int2 AS state
+            FROM @.task
             UNION ALL SELECT queue, state FROM @.history
                 WHERE expires > (SELECT value FROM @.meta WHERE key = 'horizon')) t
         GROUP BY queue, state ORDER BY queue, state",
@@ -86,14 +87,17 @@ impl Base {
                 "(SELECT * FROM ({from}) r WHERE true{state}{conditions} ORDER BY id {direction} LIMIT {limit})"
             )
         };
-        // States are spelled out, not bound, and on the tables' own column: only so can their indexes be used.
+        // Places are spelled out, not bound, and on the tables' own column: only so can their indexes be used.
         let unfinished = |state: &str| part(&format!("{FROM_TASK} WHERE {state}"), String::new());
         let finished = |state: String| part(&format!("{FROM_HISTORY} WHERE {STILL_KEPT}"), state);
         let parts = match filter.state {
             None => vec![unfinished("true"), finished(String::new())],
-            Some(TaskState::Ready) => vec![unfinished("state IN (0, 7)")],
+            Some(TaskState::Ready) => vec![unfinished("place IN (0, 7) AND worker IS NULL")],
+            Some(TaskState::Running) => {
+                vec![unfinished("worker IS NOT NULL AND id IN (SELECT unnest(tasks) FROM @.claim)")]
+            }
             Some(state) if state.is_finished() => vec![finished(format!(" AND state = {}", state as i16))],
-            Some(state) => vec![unfinished(&format!("state = {}", state as i16))],
+            Some(state) => vec![unfinished(&format!("place = {}", state as i16))],
         };
         let text =
             format!("SELECT * FROM ({}) r ORDER BY id {direction} LIMIT {limit}", parts.join(" UNION ALL "));

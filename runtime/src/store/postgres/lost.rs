@@ -69,8 +69,9 @@ const NEXT_ERA: Sql = Sql {
 };
 
 const GIVE_BACK: Sql = Sql {
-    text: "UPDATE @.task SET state = 7, worker = NULL, turn = NULL, started = false, attempt = greatest(0, attempt - 1)
-        WHERE worker = $1 AND turn = ANY($2) AND state = 2",
+    text: "WITH claims AS (DELETE FROM @.claim WHERE worker = $1 AND turn = ANY ($2) RETURNING tasks)
+        UPDATE @.task SET place = 7, worker = NULL, started = false, attempt = greatest(0, attempt - 1)
+        WHERE id = ANY (ARRAY(SELECT unnest(tasks) FROM claims)) AND worker = $1",
     types: &[Type::INT8, Type::INT8_ARRAY],
 };
 

@@ -18,7 +18,7 @@ use crate::task::{Due, Task, TaskId};
 const PLAIN: Sql = Sql {
     text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now),
     added AS (
-        INSERT INTO @.task(id, state, priority, eta, created, queue, payload)
+        INSERT INTO @.task(id, place, priority, eta, created, queue, payload)
         SELECT u.id, 0, $2, now, now, $3, u.payload FROM clock, unnest($4, $5) AS u(id, payload))
     SELECT now FROM clock",
     types: &[Type::INT8, Type::INT2, Type::TEXT, Type::UUID_ARRAY, Type::BYTEA_ARRAY],
@@ -42,7 +42,7 @@ pub(super) const ANY: Sql = Sql {
         ON CONFLICT ON CONSTRAINT name_name DO UPDATE SET id = excluded.id, until = NULL
         WHERE n.until <= (SELECT now FROM clock) RETURNING n.queue, n.name, n.id),
     added AS (
-        INSERT INTO @.task(id, state, priority, eta, created, queue, name, tag, options, payload)
+        INSERT INTO @.task(id, place, priority, eta, created, queue, name, tag, options, payload)
         SELECT id, CASE WHEN eta > now THEN 1 ELSE 0 END, priority, eta, now, queue, name, tag, options, payload
         FROM given WHERE name IS NULL OR id IN (SELECT id FROM taken)
         ON CONFLICT ON CONSTRAINT task_id DO NOTHING)
@@ -78,7 +78,7 @@ const KNOWN: Sql = Sql {
 /// A task that was asked for twice can have finished between the look and the insert: the second one goes again. Seen
 /// by a statement of its own, after the insert: from here on the first one's end is visible.
 const UNDO_TWICE: Sql = Sql {
-    text: "DELETE FROM @.task t USING @.history h WHERE t.id = ANY($1) AND h.id = t.id AND t.state <> 2
+    text: "DELETE FROM @.task t USING @.history h WHERE t.id = ANY($1) AND h.id = t.id AND t.worker IS NULL
         AND h.expires > (SELECT value FROM @.meta WHERE key = 'horizon')",
     types: &[Type::UUID_ARRAY],
 };

@@ -13,6 +13,7 @@ use super::base::Base;
 use super::push::{micros, task_id, uuid};
 use super::sql::{Session, Sql};
 use super::text::pack;
+use super::tid::Tid;
 use crate::error::Result;
 use crate::outcome::Transition;
 use crate::store::{Fence, Retention, Settled, Settlement};
@@ -36,6 +37,8 @@ pub(super) struct Finish<'a> {
     pub(super) keeps: Vec<i64>,
     pub(super) errors: Vec<Option<Cow<'a, str>>>,
     pub(super) results: Vec<Option<&'a [u8]>>,
+    /// Where it stands, if that is known of all and may be gone by.
+    pub(super) tids: Option<Vec<Tid>>,
     /// Whether a name needs a tombstone.
     pub(super) named: bool,
     /// Whether any is more than a plain success.
@@ -54,8 +57,9 @@ pub(super) struct Back<'a> {
 }
 
 impl<'a> Sorted<'a> {
-    pub(super) fn of(settlements: &'a [Settlement], retention: &Retention) -> Self {
+    pub(super) fn of(settlements: &'a [Settlement], retention: &Retention, by_place: bool) -> Self {
         let mut sorted = Self::default();
+        sorted.finish.tids = by_place.then(Vec::new);
         let mut seen = HashSet::new();
         for settlement in settlements {
             let first = settlements.len() == 1 || seen.insert(settlement.fence);
@@ -84,6 +88,21 @@ impl<'a> Sorted<'a> {
             Transition::Refund => back.add(fence, None, 1, None, None),
             Transition::Hold { hold, error } => back.add(fence, None, 1, Some(*hold as i16), Some(error)),
         }
+    }
+
+    /// What finishes but for these, to be looked for by the id.
+    pub(super) fn without(&self, ids: &HashSet<TaskId>) -> Self {
+        let all = &self.finish;
+        let mut rest = Finish { named: all.named, varied: all.varied, ..Finish::default() };
+        for place in (0..all.ids.len()).filter(|place| !ids.contains(&task_id(all.ids[*place]))) {
+            rest.ids.push(all.ids[place]);
+            rest.epochs.push(all.epochs[place]);
+            rest.states.push(all.states[place]);
+            rest.keeps.push(all.keeps[place]);
+            rest.errors.push(all.errors[place].clone());
+            rest.results.push(all.results[place]);
+        }
+        Self { finish: rest, ..Self::default() }
     }
 
     /// The answers, aligned with the settlements.
@@ -131,6 +150,10 @@ impl<'a> Finish<'a> {
     ) {
         self.varied |= state != TaskState::Succeeded || result.is_some();
         self.named |= fence.named;
+        match (&mut self.tids, Tid::unpack(fence.row)) {
+            (Some(tids), Some(tid)) => tids.push(tid),
+            (tids, _) => *tids = None,
+        }
         self.ids.push(uuid(fence.id));
         self.epochs.push(fence.epoch);
         self.states.push(state as i16);
@@ -162,18 +185,18 @@ impl<'a> Back<'a> {
     }
 }
 
-/// A task that keeps its eta (no wait) may be more urgent than what was claimed since: state 7 (see `marks`).
+/// A task that keeps its eta (no wait) may be more urgent than what was claimed since: place 7 (see `marks`).
 pub(super) const BACK: Sql = Sql {
     text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now),
     me AS MATERIALIZED (SELECT id FROM @.worker WHERE id = $2 AND era = $3 FOR KEY SHARE)
     UPDATE @.task t SET
-        state = CASE WHEN f.hold IS NOT NULL THEN 3 WHEN f.wait IS NULL THEN 7 WHEN f.wait = 0 THEN 0 ELSE 1 END,
+        place = CASE WHEN f.hold IS NOT NULL THEN 3 WHEN f.wait IS NULL THEN 7 WHEN f.wait = 0 THEN 0 ELSE 1 END,
         eta = CASE WHEN f.wait IS NULL THEN t.eta ELSE now + least(f.wait, 9223372036854775807 - now) END,
         attempt = greatest(0, t.attempt - f.unspent), error = coalesce(f.error, t.error), hold = f.hold,
-        worker = NULL, turn = NULL, started = false
+        worker = NULL, started = false
     FROM unnest($4, $5, $6, $7, $8, $9) AS f(id, epoch, wait, unspent, hold, error), clock
-    WHERE t.id = f.id AND t.epoch = f.epoch AND t.state + 0 = 2 AND t.worker + 0 = $2 AND EXISTS (SELECT FROM me)
-    RETURNING t.id, t.state",
+    WHERE t.id = f.id AND t.epoch = f.epoch AND t.worker = $2 AND EXISTS (SELECT FROM me)
+    RETURNING t.id, t.place",
     types: &[
         Type::INT8,
         Type::INT8,
@@ -189,7 +212,7 @@ pub(super) const BACK: Sql = Sql {
 
 const START: Sql = Sql {
     text: "UPDATE @.task t SET started = true FROM unnest($1, $2) AS f(id, epoch)
-        WHERE t.id = f.id AND t.epoch = f.epoch AND t.state + 0 = 2 RETURNING t.id, t.epoch",
+        WHERE t.id = f.id AND t.epoch = f.epoch AND t.worker IS NOT NULL RETURNING t.id, t.epoch",
     types: &[Type::UUID_ARRAY, Type::INT8_ARRAY],
 };
 

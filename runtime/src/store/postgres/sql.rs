@@ -46,7 +46,17 @@ impl Dialect {
     /// A text with the schema in its place.
     pub(super) fn write(&self, text: &str) -> String {
         let text = text.replace("@.", &format!("{}.", self.quoted)).replace("NOW", NOW);
-        if self.skip_locked { text } else { text.replace("FOR UPDATE SKIP LOCKED", "") }
+        if self.skip_locked {
+            // A locked row stays where it is, and need not be looked for again.
+            text.replace("@key", "ctid").replace("@tid", "ctid")
+        } else {
+            text.replace("@key", "id").replace("@tid", "NULL").replace("FOR UPDATE SKIP LOCKED", "")
+        }
+    }
+
+    /// Whether statements may go by where a row stands.
+    pub(super) fn goes_by_place(&self) -> bool {
+        self.skip_locked
     }
 
     /// The schema, quoted.

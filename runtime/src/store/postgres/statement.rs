@@ -12,6 +12,8 @@ use super::sql::Sql;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     ends: Ends,
+    /// What ends is found by its place.
+    by_place: bool,
     named: bool,
     claims: Claims,
 }
@@ -45,7 +47,8 @@ impl Shape {
             (_, false) => Claims::Only,
             (_, true) => Claims::All,
         };
-        Self { ends, named: finish.named && ends != Ends::None, claims }
+        let any = ends != Ends::None;
+        Self { ends, by_place: any && finish.tids.is_some(), named: any && finish.named, claims }
     }
 }
 
@@ -71,23 +74,37 @@ const TYPES: &[Type] = &[
     Type::INT8_ARRAY,  // $19 lowest eta of the first priority
     Type::INT8,        // $20 the turn
     Type::INT8,        // $21 nothing scheduled is due before
+    Type::INT8_ARRAY,  // $22 turns all of whose claims have come to something
+    Type::TID_ARRAY,   // $23 where what ends stands, if all of it is looked for there
 ];
 
 /// Holds the worker's row, so that whoever takes it for dead, or undoes its turns, waits; beats do not.
 const BEGIN: &str = "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now),
-    me AS MATERIALIZED (SELECT id FROM @.worker WHERE id = $2 AND era = $3 FOR KEY SHARE)";
+    me AS MATERIALIZED (SELECT id FROM @.worker WHERE id = $2 AND era = $3 FOR KEY SHARE),
+    over AS (DELETE FROM @.claim WHERE worker = $2 AND turn = ANY ($22) AND EXISTS (SELECT FROM me))";
 
-/// Here and elsewhere `state + 0` keeps the planner from partial indexes of that state: they look cheap when it sees them
-/// empty, and a plan is made once.
-const END_PLAIN: &str = ", gone AS (
-        DELETE FROM @.task t USING unnest($4, $5) AS f(id, epoch)
-        WHERE t.id = f.id AND t.epoch = f.epoch AND t.state + 0 = 2 AND t.worker + 0 = $2 AND EXISTS (SELECT FROM me)
-        RETURNING t.*, 4::int2 AS end_state, $10 AS keep, NULL::text AS end_error, NULL::bytea AS result)";
+/// What history takes of a task as it is.
+const RETURNING: &str = "
+        RETURNING t.id, t.eta, t.created, t.epoch, t.attempt, t.crashes, t.priority, t.queue, t.name, t.tag, t.options, t.payload,
+            t.error";
 
-const END_VARIED: &str = ", gone AS (
-        DELETE FROM @.task t USING unnest($4, $5, $6, $7, $8, $9) AS f(id, epoch, state, keep, error, result)
-        WHERE t.id = f.id AND t.epoch = f.epoch AND t.state + 0 = 2 AND t.worker + 0 = $2 AND EXISTS (SELECT FROM me)
-        RETURNING t.*, f.state AS end_state, f.keep, f.error AS end_error, f.result)";
+/// Whoever goes by the place asks for the id as well: another row may stand there by now.
+fn end(ends: Ends, by_place: bool) -> String {
+    let (lists, names) = match ends {
+        Ends::Varied => (", $6, $7, $8, $9", ", state, keep, error, result"),
+        _ => ("", ""),
+    };
+    let (list, name, place) = if by_place { (", $23", ", tid", "t.ctid = f.tid AND ") } else { ("", "", "") };
+    let more = match ends {
+        Ends::Varied => ", f.state AS end_state, f.keep, f.error AS end_error, f.result",
+        _ => "",
+    };
+    format!(
+        ", gone AS (
+        DELETE FROM @.task t USING unnest($4, $5{lists}{list}) AS f(id, epoch{names}{name})
+        WHERE {place}t.id = f.id AND t.epoch = f.epoch AND t.worker = $2 AND EXISTS (SELECT FROM me){RETURNING}{more})"
+    )
+}
 
 /// Into history, from any statement that has `gone` and `clock`.
 pub(super) const KEEP: &str = ", kept AS (
@@ -97,10 +114,25 @@ pub(super) const KEEP: &str = ", kept AS (
             priority, queue, name, tag, options, payload, coalesce(end_error, error), result
         FROM gone, clock WHERE keep > 0)";
 
+/// The same for plain successes, which are all kept for as long.
+const KEEP_PLAIN: &str = ", kept AS (
+        INSERT INTO @.history(id, expires, finished, eta, created, epoch, attempt, crashes, state, priority, queue, name,
+            tag, options, payload, error)
+        SELECT id, (SELECT now + least($10, 9223372036854775807 - now) FROM clock), (SELECT now FROM clock), eta, created,
+            epoch, attempt, crashes, 4, priority, queue, name, tag, options, payload, error
+        FROM gone WHERE $10 > 0)";
+
 /// Walks the names by their key, in its order: two statements cannot wait for each other.
 pub(super) const BURY: &str = ", buried AS (
         UPDATE @.name n SET until = now + least(greatest($11, kept), 9223372036854775807 - now)
-        FROM (SELECT n.queue, n.name, CASE WHEN gone.result IS NULL THEN 0 ELSE gone.keep END AS kept FROM gone JOIN @.name n ON n.queue = gone.queue AND n.name = gone.name
+        FROM (SELECT n.queue, n.name, CASE WHEN gone.result IS NULL THEN 0 ELSE gone.keep END AS kept
+            FROM gone JOIN @.name n ON n.queue = gone.queue AND n.name = gone.name
+            WHERE n.id = gone.id ORDER BY n.queue, n.name FOR UPDATE OF n) g, clock
+        WHERE n.queue = g.queue AND n.name = g.name)";
+
+const BURY_PLAIN: &str = ", buried AS (
+        UPDATE @.name n SET until = now + least($11, 9223372036854775807 - now)
+        FROM (SELECT n.queue, n.name FROM gone JOIN @.name n ON n.queue = gone.queue AND n.name = gone.name
             WHERE n.id = gone.id ORDER BY n.queue, n.name FOR UPDATE OF n) g, clock
         WHERE n.queue = g.queue AND n.name = g.name)";
 
@@ -112,63 +144,71 @@ const OTHER_QUEUES: &str = " UNION ALL SELECT DISTINCT name, 1, 1 FROM @.queue W
 
 /// Most urgent first from the marks on, and what came back from its start; `share` from each queue at most. Walks
 /// `task_ready` and `task_back`. What is to be cancelled is passed by. The order of nested loops is the order of queues
-/// and ranges, and they end where the limit does.
+/// and ranges, and they end where the limit does. `@key` is what a locked row is found by again.
+///
+/// The update writes no indexed value, but for what came back: a new version of the row on the same page is all of it.
 const CLAIM: &str = ") q),
     share AS MATERIALIZED (SELECT ceil($12::float8 / greatest(1, count(*)))::int8 AS most FROM queues),
     picked AS MATERIALIZED (
-        SELECT c.id FROM (SELECT * FROM queues ORDER BY nr) q CROSS JOIN LATERAL (
-            SELECT b.id FROM (
+        SELECT c.key FROM (SELECT * FROM queues ORDER BY nr) q CROSS JOIN LATERAL (
+            SELECT b.key FROM (
                 (SELECT r.* FROM generate_series(q.i, q.j) AS n CROSS JOIN LATERAL (
-                    SELECT t.id, t.priority, t.eta FROM @.task t
-                    WHERE t.state = 0 AND t.queue = q.queue AND (t.priority, t.eta) >= ($17[n], $19[n])
-                        AND t.priority <= $18[n] AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
+                    SELECT t.@key AS key, t.id, t.priority, t.eta FROM @.task t
+                    WHERE t.place = 0 AND t.worker IS NULL AND t.queue = q.queue
+                        AND (t.priority, t.eta) >= ($17[n], $19[n]) AND t.priority <= $18[n] AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
                     ORDER BY t.priority, t.eta, t.id LIMIT (SELECT most FROM share) FOR UPDATE SKIP LOCKED) r
                 LIMIT (SELECT most FROM share))
                 UNION ALL
-                SELECT * FROM (SELECT t.id, t.priority, t.eta FROM @.task t
-                WHERE t.state = 7 AND t.queue = q.queue AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
+                SELECT * FROM (SELECT t.@key AS key, t.id, t.priority, t.eta FROM @.task t
+                WHERE t.place = 7 AND t.queue = q.queue AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
                 ORDER BY t.priority, t.eta, t.id LIMIT (SELECT most FROM share) FOR UPDATE SKIP LOCKED) r) b
             ORDER BY b.priority, b.eta, b.id LIMIT (SELECT most FROM share)) c
         WHERE EXISTS (SELECT FROM me) LIMIT $12),
     claimed AS (
-        UPDATE @.task t SET state = 2, worker = $2, turn = $20, epoch = epoch + 1, attempt = attempt + 1,
+        UPDATE @.task t SET place = 0, worker = $2, epoch = epoch + 1, attempt = attempt + 1,
             started = false, hold = NULL, first_claim = coalesce(first_claim, (SELECT now FROM clock))
-        WHERE id = ANY (ARRAY(SELECT id FROM picked)) AND state IN (0, 7)
-        RETURNING id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload)
-    SELECT id, epoch, attempt, crashes, first_claim, queue, NULL::int2, name, priority, eta, options, payload,
-        NULL::int8, NULL::int8, NULL::int8, NULL::uuid[], NULL::uuid[], NULL::uuid[] FROM claimed
+        WHERE @key = ANY (ARRAY(SELECT key FROM picked)) AND worker IS NULL AND place IN (0, 7)
+        RETURNING id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload, @tid AS tid),
+    noted AS (INSERT INTO @.claim(worker, turn, tasks) SELECT $2, $20, array_agg(id) FROM claimed HAVING count(*) > 0)
+    SELECT id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload, tid,
+        NULL::uuid[], NULL::uuid[], NULL::uuid[] FROM claimed
     UNION ALL";
 
-/// The last row: all that is not a claim.
-const HEADER: &str =
-    " SELECT NULL::uuid, (SELECT now FROM clock), 0, 0, NULL::int8, NULL::text, NULL::int2, NULL::text,
-        0::int2, (SELECT min(eta) FROM @.task WHERE state = 1 AND eta >= $21), NULL::bytea, NULL::bytea,
-        (SELECT era FROM @.worker WHERE id = $2), ";
+/// The last row: all that is not a claim, in the columns of one.
+const HEADER: &str = " SELECT NULL::uuid, (SELECT now FROM clock), ";
+const HEADER_REST: &str = ", (SELECT era FROM @.worker WHERE id = $2), NULL::text, NULL::text, 0::int2,
+        (SELECT min(eta) FROM @.task WHERE place = 1 AND eta >= $21), NULL::bytea, NULL::bytea, NULL, ";
 
 /// What is to be cancelled: what this worker runs, and what does not run. Asked per request, of which there are nearly
 /// never any: as a join, the planner may begin with the tasks.
 const FOOTER: &str = ",
         (SELECT array_agg(c.id) FROM @.cancel c
-            WHERE (SELECT t.worker FROM @.task t WHERE t.id = c.id AND t.state + 0 = 2) = $2),
+            WHERE (SELECT t.worker FROM @.task t WHERE t.id = c.id) = $2),
         (SELECT array_agg(c.id) FROM @.cancel c
-            WHERE (SELECT t.state FROM @.task t WHERE t.id = c.id) IS DISTINCT FROM 2)";
+            WHERE (SELECT t.worker FROM @.task t WHERE t.id = c.id) IS NULL)";
 
 /// The statement of a shape.
 pub(super) fn sql(shape: Shape) -> Sql {
-    static TEXTS: [OnceLock<String>; 18] = [const { OnceLock::new() }; 18];
-    let index = (shape.ends as usize * 2 + usize::from(shape.named)) * 3 + shape.claims as usize;
-    Sql { text: TEXTS[index].get_or_init(|| write(shape)), types: TYPES }
+    static TEXTS: [OnceLock<String>; 36] = [const { OnceLock::new() }; 36];
+    let index = shape.ends as usize * 2 + usize::from(shape.named);
+    let index = (index * 2 + usize::from(shape.by_place)) * 3 + shape.claims as usize;
+    let types = if shape.by_place { TYPES } else { &TYPES[..TYPES.len() - 1] };
+    Sql { text: TEXTS[index].get_or_init(|| write(shape)), types }
 }
 
 fn write(shape: Shape) -> String {
     let mut text = BEGIN.to_owned();
-    match shape.ends {
-        Ends::None => {}
-        Ends::Plain => text.extend([END_PLAIN, KEEP]),
-        Ends::Varied => text.extend([END_VARIED, KEEP]),
+    if shape.ends != Ends::None {
+        text.push_str(&end(shape.ends, shape.by_place));
     }
+    let (keep, bury) = match shape.ends {
+        Ends::None => ("", ""),
+        Ends::Plain => (KEEP_PLAIN, BURY_PLAIN),
+        Ends::Varied => (KEEP, BURY),
+    };
+    text.push_str(keep);
     if shape.named {
-        text.push_str(BURY);
+        text.push_str(bury);
     }
     match shape.claims {
         Claims::None => {}
@@ -177,9 +217,10 @@ fn write(shape: Shape) -> String {
     }
     text.push_str(HEADER);
     text.push_str(match shape.claims {
-        Claims::None => "0::int8, 0::int8, ",
-        _ => "(SELECT most FROM share), (SELECT count(*) FROM picked), ",
+        Claims::None => "0, 0",
+        _ => "(SELECT most::int4 FROM share), (SELECT count(*)::int4 FROM picked)",
     });
+    text.push_str(HEADER_REST);
     // A list only if some were refused: nearly always there is nothing to send.
     text.push_str(match shape.ends {
         Ends::None => "NULL::uuid[]",

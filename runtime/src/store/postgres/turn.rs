@@ -8,14 +8,16 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::base::Base;
+use super::claims;
 use super::marks::Ranges;
 use super::push::{micros, task_id};
 use super::settle::{Applied, BACK, Sorted};
 use super::sql::{Parameter, Session};
 use super::statement::{self, Shape};
+use super::tid::{self, Tid};
 use super::upkeep::PROMOTE;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Claim, Fence, Queues, Turn, Turned, WorkerId, stale_lease};
+use crate::store::{Claim, Fence, Queues, Settled, Settlement, Turn, Turned, WorkerId, stale_lease};
 use crate::task::TaskId;
 use crate::time::Timestamp;
 
@@ -33,6 +35,8 @@ struct Wish<'a> {
     want: usize,
     /// These, or all there are.
     queues: Option<&'a [String]>,
+    /// Turns of which nothing is left.
+    over: &'a [i64],
 }
 
 /// What a turn's statement says beside the claims.
@@ -56,26 +60,36 @@ impl Base {
         for _ in 0..TRIES {
             self.make_good(turn.worker).await?;
             let era = self.lost.era(turn.worker);
-            if let Some(turned) = self.turn_in_era(turn, era).await? {
-                return Ok(turned);
+            let over = self.claims.take_over(turn.worker);
+            match self.turn_in_era(turn, era, &over).await {
+                Ok(Some(turned)) => return Ok(turned),
+                Ok(None) => self.claims.still_over(turn.worker, over),
+                Err(error) => {
+                    self.claims.still_over(turn.worker, over);
+                    return Err(error);
+                }
             }
         }
         Err(Error::new(Kind::Unavailable, "the connection to the server keeps breaking"))
     }
 
     /// Nothing if the era is over.
-    async fn turn_in_era(&self, turn: &Turn, era: i64) -> Result<Option<Turned>> {
+    async fn turn_in_era(&self, turn: &Turn, era: i64, over: &[i64]) -> Result<Option<Turned>> {
         let session = self.session().await?;
-        let sorted = Sorted::of(&turn.settle, &self.retention);
+        let sorted = Sorted::of(&turn.settle, &self.retention, self.dialect.goes_by_place());
         let token = next_token();
         let queues = match &turn.queues {
             Queues::All => None,
             Queues::Only(queues) => Some(&queues[..]),
         };
-        let wish = Wish { worker: turn.worker, era, token, want: turn.want, queues };
+        let wish = Wish { worker: turn.worker, era, token, want: turn.want, queues, over };
         self.prepare(&session, &wish, &sorted).await?;
-        let exchanged = self.exchange(&session, &wish, &sorted).await;
-        let (header, mut claims, applied, came_back) = match exchanged {
+        let exchanged = async {
+            let (header, claims, mut applied, came_back) = self.exchange(&session, &wish, &sorted).await?;
+            self.finish_moved(&session, &wish, &sorted, &mut applied).await?;
+            Ok((header, claims, applied, came_back))
+        };
+        let (header, mut claims, applied, came_back) = match exchanged.await {
             Ok(exchanged) => exchanged,
             Err(error) => {
                 if turn.want > 0 {
@@ -95,12 +109,14 @@ impl Base {
             self.honour_cancels(&session, &header.to_cancel).await?;
         }
         let settled = sorted.answers(&turn.settle, &applied);
-        let done = turn
-            .settle
-            .iter()
-            .zip(&settled)
-            .filter(|(_, settled)| **settled == crate::store::Settled::Applied);
-        let done: HashSet<TaskId> = done.map(|(settlement, _)| settlement.fence.id).collect();
+        let done = || {
+            let written = |(settlement, settled): (&'_ Settlement, &Settled)| {
+                (*settled == Settled::Applied).then_some(settlement.fence)
+            };
+            turn.settle.iter().zip(&settled).filter_map(written)
+        };
+        self.claims.settled(turn.worker, done().map(|fence| (fence.row >> tid::BITS) as claims::Slot));
+        let done: HashSet<TaskId> = done().map(|fence| fence.id).collect();
         let ended: Vec<TaskId> = turn
             .settle
             .iter()
@@ -172,6 +188,25 @@ impl Base {
         Ok((header, claims, applied, came_back))
     }
 
+    /// What did not stand where it was looked for may have moved: it is looked for by its id.
+    async fn finish_moved(
+        &self,
+        session: &Session,
+        wish: &Wish<'_>,
+        sorted: &Sorted<'_>,
+        applied: &mut Applied,
+    ) -> Result<()> {
+        let (Some(_), Some(finished)) = (&sorted.finish.tids, &mut applied.finished) else { return Ok(()) };
+        let rest = sorted.without(finished);
+        let asked: Vec<TaskId> = rest.finish.ids.iter().copied().map(task_id).collect();
+        let wish = Wish { want: 0, over: &[], ..*wish };
+        let (header, _) = self.claim(session, &wish, &rest).await?;
+        if header.is_known {
+            finished.extend(header.finished.map_or(asked, |found| found.into_iter().collect()));
+        }
+        Ok(())
+    }
+
     async fn claim(
         &self,
         session: &Session,
@@ -184,7 +219,10 @@ impl Base {
         let is_claim = |row: &&Row| row.get::<_, Option<Uuid>>(0).is_some();
         let header = rows.iter().find(|row| !is_claim(row)).map_or_else(Header::nothing, Header::read);
         self.marks().see(header.now);
-        let claims = rows.iter().filter(is_claim).map(|row| read_claim(row, header.now)).collect();
+        let claimed = rows.iter().filter(is_claim);
+        let slot = self.claims.claimed(wish.worker, wish.token, claimed.clone().count());
+        let by_place = self.dialect.goes_by_place();
+        let claims = claimed.map(|row| read_claim(row, header.now, slot, by_place)).collect();
         Ok((header, claims))
     }
 
@@ -192,7 +230,7 @@ impl Base {
     pub(super) async fn explain_claim(&self, worker: WorkerId, want: usize) -> Result<String> {
         let session = self.session().await?;
         let era = self.lost.era(worker);
-        let wish = Wish { worker, era, token: 0, want, queues: None };
+        let wish = Wish { worker, era, token: 0, want, queues: None, over: &[] };
         let nothing = Sorted::default();
         let sql = statement::sql(shape(&wish, &nothing));
         let text = self.dialect.write(&format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {}", sql.text));
@@ -251,8 +289,13 @@ impl Base {
         claims: &mut Vec<Claim>,
     ) {
         while claims.len() < wish.want && !open.is_empty() {
-            let wish =
-                Wish { want: wish.want - claims.len(), queues: Some(&open), token: next_token(), ..*wish };
+            let wish = Wish {
+                want: wish.want - claims.len(),
+                queues: Some(&open),
+                token: next_token(),
+                over: &[],
+                ..*wish
+            };
             match self.claim(session, &wish, &Sorted::default()).await {
                 Ok((header, more)) => {
                     let still_open = self.walked(&wish, &header, &more);
@@ -304,9 +347,9 @@ impl Values {
         }
     }
 
-    fn parameters<'a>(&'a self, wish: &'a Wish<'_>, sorted: &'a Sorted<'_>) -> [Parameter<'a>; 21] {
+    fn parameters<'a>(&'a self, wish: &'a Wish<'_>, sorted: &'a Sorted<'_>) -> Vec<Parameter<'a>> {
         let (finish, Ranges { queues, from, to, first, last, low }) = (&sorted.finish, &self.ranges);
-        [
+        let mut parameters: Vec<Parameter<'_>> = vec![
             &self.now,
             &wish.worker.0,
             &wish.era,
@@ -328,7 +371,12 @@ impl Values {
             low,
             &wish.token,
             &self.due,
-        ]
+            &wish.over,
+        ];
+        if let Some(tids) = finish.tids.as_ref().filter(|tids| !tids.is_empty()) {
+            parameters.push(tids);
+        }
+        parameters
     }
 }
 
@@ -346,17 +394,17 @@ fn next_token() -> i64 {
 impl Header {
     fn read(row: &Row) -> Self {
         let ids = |column: usize| row.get::<_, Option<Vec<Uuid>>>(column);
-        let usize_at = |column: usize| usize::try_from(row.get::<_, i64>(column)).unwrap_or_default();
+        let usize_at = |column: usize| usize::try_from(row.get::<_, i32>(column)).unwrap_or_default();
         Self {
             now: row.get(1),
-            is_known: row.get::<_, Option<i64>>(12).is_some(),
-            era: row.get(12),
-            next: row.get(9),
-            share: usize_at(13),
-            picked: usize_at(14),
-            finished: ids(15).map(|ids| ids.into_iter().map(task_id).collect()),
-            cancels: ids(16).unwrap_or_default().into_iter().map(task_id).collect(),
-            to_cancel: ids(17).unwrap_or_default(),
+            is_known: row.get::<_, Option<i64>>(4).is_some(),
+            era: row.get(4),
+            next: row.get(8),
+            share: usize_at(2),
+            picked: usize_at(3),
+            finished: ids(12).map(|ids| ids.into_iter().map(task_id).collect()),
+            cancels: ids(13).unwrap_or_default().into_iter().map(task_id).collect(),
+            to_cancel: ids(14).unwrap_or_default(),
         }
     }
 
@@ -375,19 +423,25 @@ impl Header {
     }
 }
 
-fn read_claim(row: &Row, now: i64) -> Claim {
-    let name: Option<String> = row.get(7);
+fn read_claim(row: &Row, now: i64, slot: claims::Slot, by_place: bool) -> Claim {
+    let name: Option<String> = row.get(6);
+    let tid = if by_place { row.get::<_, Option<Tid>>(11).map_or(0, Tid::pack) } else { 0 };
     let first = row.get::<_, Option<i64>>(4).unwrap_or(now);
     Claim {
-        fence: Fence { id: task_id(row.get(0)), epoch: row.get(1), named: name.is_some(), row: 0 },
+        fence: Fence {
+            id: task_id(row.get(0)),
+            epoch: row.get(1),
+            named: name.is_some(),
+            row: i64::from(slot) << tid::BITS | tid,
+        },
         attempt: row.get::<_, i32>(2).unsigned_abs(),
         crashes: row.get::<_, i32>(3).unsigned_abs(),
         age: Timestamp::from_micros(now).since(Timestamp::from_micros(first)),
         queue: row.get(5),
         name,
-        priority: row.get(8),
-        eta: Timestamp::from_micros(row.get(9)),
-        options: row.get(10),
-        payload: row.get(11),
+        priority: row.get(7),
+        eta: Timestamp::from_micros(row.get(8)),
+        options: row.get(9),
+        payload: row.get(10),
     }
 }

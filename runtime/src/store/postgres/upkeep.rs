@@ -22,9 +22,9 @@ use crate::store::{Rescue, UpkeepRules, Upkept, WorkerId, crash_text};
 /// `marks`).
 pub(super) const PROMOTE: Sql = Sql {
     text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now)
-        UPDATE @.task SET state = CASE WHEN eta < (SELECT now FROM clock) - 50000 THEN 7 ELSE 0 END
-        WHERE id = ANY (ARRAY(SELECT id FROM @.task WHERE state = 1 AND eta >= $2 AND eta <= (SELECT now FROM clock)
-            ORDER BY eta LIMIT $3 FOR UPDATE SKIP LOCKED)) AND state + 0 = 1 RETURNING id",
+        UPDATE @.task SET place = CASE WHEN eta < (SELECT now FROM clock) - 50000 THEN 7 ELSE 0 END
+        WHERE id = ANY (ARRAY(SELECT id FROM @.task WHERE place = 1 AND eta >= $2 AND eta <= (SELECT now FROM clock)
+            ORDER BY eta LIMIT $3 FOR UPDATE SKIP LOCKED)) AND place + 0 = 1 RETURNING id",
     types: &[Type::INT8, Type::INT8, Type::INT8],
 };
 
@@ -35,18 +35,18 @@ const LOOK: Sql = Sql {
     text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now)
     SELECT now,
         EXISTS (SELECT FROM @.worker WHERE lease_until < now),
-        EXISTS (SELECT FROM @.task WHERE state = 1 AND eta <= now),
+        EXISTS (SELECT FROM @.task WHERE place = 1 AND eta <= now),
         EXISTS (SELECT FROM @.name WHERE until <= now),
-        EXISTS (SELECT FROM @.history WHERE expires > (SELECT value FROM @.meta WHERE key = 'horizon')
-            AND expires <= now),
+        (SELECT min(expires) FROM @.history WHERE expires > (SELECT value FROM @.meta WHERE key = 'horizon')
+            AND expires <= now) IS NOT NULL,
         (SELECT min(below.eta) FROM unnest($2, $3, $4) AS p(queue, priority, low) CROSS JOIN LATERAL (
-            SELECT eta FROM @.task t WHERE t.state = 0 AND t.queue = p.queue AND t.priority = p.priority
+            SELECT eta FROM @.task t WHERE t.place = 0 AND t.worker IS NULL AND t.queue = p.queue AND t.priority = p.priority
             AND t.eta < p.low ORDER BY t.eta LIMIT 1) below),
-        EXISTS (SELECT FROM @.task WHERE state = 7) OR EXISTS (SELECT FROM @.cancel) OR EXISTS (
+        EXISTS (SELECT FROM @.task WHERE place = 7) OR EXISTS (SELECT FROM @.cancel) OR EXISTS (
             SELECT FROM (SELECT * FROM unnest($5, $6, $7) AS u(queue, i, j)
                 UNION ALL SELECT name, 1, 1 FROM @.queue WHERE name <> ALL ($5)) q
             CROSS JOIN generate_series(q.i, q.j) AS n
-            CROSS JOIN LATERAL (SELECT FROM @.task t WHERE t.state = 0 AND t.queue = q.queue
+            CROSS JOIN LATERAL (SELECT FROM @.task t WHERE t.place = 0 AND t.worker IS NULL AND t.queue = q.queue
                 AND (t.priority, t.eta) >= ($8[n], $10[n]) AND t.priority <= $9[n]
                 ORDER BY t.priority, t.eta, t.id LIMIT 1) r),
         EXISTS (SELECT FROM @.checkpoint c WHERE NOT EXISTS (SELECT FROM @.task t WHERE t.id = c.id))
@@ -75,14 +75,15 @@ const DEAD: Sql = Sql {
 /// Nobody knows how far a dead process got. A task counts a crash if it had certainly begun (`started`), or if it is
 /// the first time that a process dies under it; from then on its starts are noted before they happen.
 const TAKE_BACK: Sql = Sql {
-    text: "UPDATE @.task SET state = 7, worker = NULL, turn = NULL, attempt = greatest(0, attempt - 1),
-        crashes = crashes + (started OR crashes = 0)::int, started = false WHERE worker = $1 AND state = 2
-        RETURNING id, crashes",
+    text: "WITH claims AS (DELETE FROM @.claim WHERE worker = $1 RETURNING tasks)
+        UPDATE @.task SET place = 7, worker = NULL, attempt = greatest(0, attempt - 1),
+        crashes = crashes + (started OR crashes = 0)::int, started = false
+        WHERE id = ANY (ARRAY(SELECT unnest(tasks) FROM claims)) AND worker = $1 RETURNING id, crashes",
     types: &[Type::INT8],
 };
 
 const QUARANTINE: Sql = Sql {
-    text: "UPDATE @.task t SET state = 3, hold = $1, error = q.error FROM unnest($2, $3) AS q(id, error)
+    text: "UPDATE @.task t SET place = 3, hold = $1, error = q.error FROM unnest($2, $3) AS q(id, error)
         WHERE t.id = q.id",
     types: &[Type::INT2, Type::UUID_ARRAY, Type::TEXT_ARRAY],
 };

@@ -23,8 +23,9 @@ pub(super) const FORGET: Sql = Sql { text: "DELETE FROM @.worker WHERE id = $1",
 
 /// What a worker that leaves in order has not finished goes back, its attempts unspent.
 const GIVE_BACK: Sql = Sql {
-    text: "UPDATE @.task SET state = 7, worker = NULL, turn = NULL, started = false, attempt = greatest(0, attempt - 1)
-        WHERE worker = $1 AND state = 2 RETURNING id",
+    text: "WITH claims AS (DELETE FROM @.claim WHERE worker = $1 RETURNING tasks)
+        UPDATE @.task SET place = 7, worker = NULL, started = false, attempt = greatest(0, attempt - 1)
+        WHERE id = ANY (ARRAY(SELECT unnest(tasks) FROM claims)) AND worker = $1 RETURNING id",
     types: &[Type::INT8],
 };
 
@@ -55,6 +56,7 @@ impl Base {
         });
         let given_back = given_back.await?;
         self.lost.forget(worker);
+        self.claims.forget(worker);
         if !given_back.is_empty() {
             self.woke();
         }

@@ -44,13 +44,15 @@ impl Doctor<'_> {
 
     /// Space that vacuum has freed inside a table but cannot give back to the system.
     pub(super) async fn bloat(&self) -> Result<Vec<Finding>> {
-        // A row costs its columns, about 40 bytes of its own, and gaps; four times that is more than any load explains.
+        // A row costs its columns, about 40 bytes of its own, and gaps; four times that, beside the room that the table
+        // itself asks for, is more than any load explains.
         let sql = "SELECT c.relname::text, pg_relation_size(c.oid), greatest(c.reltuples, 0)::int8 FROM pg_class c \
                    JOIN pg_namespace n ON n.oid = c.relnamespace \
                    CROSS JOIN LATERAL (SELECT coalesce(sum(avg_width), 0) AS width FROM pg_stats \
                    WHERE schemaname = n.nspname AND tablename = c.relname) s \
                    WHERE n.nspname = $1 AND c.relkind = 'r' AND c.reltuples >= 0 AND pg_relation_size(c.oid) > $2 \
-                   AND pg_relation_size(c.oid) > 4 * greatest(c.reltuples, 0) * (s.width + 40)";
+                   AND pg_relation_size(c.oid) > 4 * greatest(c.reltuples, 0) * (s.width + 40) * 100 / coalesce((SELECT \
+                   option_value::int FROM pg_options_to_table(c.reloptions) WHERE option_name = 'fillfactor'), 100)";
         let rows = self.rows("look at the size of tables", sql, &[&self.settings.schema, &LARGE]).await?;
         let finding = |row: &tokio_postgres::Row| {
             let (table, size, tuples): (String, i64, i64) = (row.get(0), row.get(1), row.get(2));

@@ -1,5 +1,6 @@
--- Hot: unfinished tasks alone. Times are microseconds since 1970 UTC, states are TaskState; 7 is a ready task that
--- came back, which may be more urgent than what was claimed since (see marks.rs).
+-- Hot: unfinished tasks alone. Times are microseconds since 1970 UTC. A place is where a waiting task is looked for: 0 ready,
+-- 1 scheduled, 3 held (as in TaskState), and 7 for a ready task that came back, which may be more urgent than what was claimed
+-- since (see marks.rs). A task with a worker runs; its place is 0.
 -- In texts a NUL, which PostgreSQL does not take, is written as U+0001 0, and U+0001 itself as U+0001 1.
 CREATE TABLE @.task(
   id uuid NOT NULL,
@@ -7,11 +8,10 @@ CREATE TABLE @.task(
   created int8 NOT NULL,
   first_claim int8,
   worker int8,                          -- who runs it
-  turn int8,                            -- the turn that claimed it
   epoch int8 NOT NULL DEFAULT 0,
   attempt int4 NOT NULL DEFAULT 0,
   crashes int4 NOT NULL DEFAULT 0,
-  state int2 NOT NULL,
+  place int2 NOT NULL,
   priority int2 NOT NULL,
   hold int2,                            -- why it is held
   started bool NOT NULL DEFAULT false,  -- a task with crashes has begun under this worker
@@ -23,20 +23,31 @@ CREATE TABLE @.task(
   error text,
   CONSTRAINT task_id PRIMARY KEY (id)
 ) WITH (
+  -- A claim changes nothing that is indexed: with room beside a row, its new version stays on the page, and no index is touched.
+  fillfactor = 50,
   -- Rows come and go: by share alone, a table that was large once would hardly be vacuumed.
   autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_scale_factor = 0.05,
   autovacuum_vacuum_insert_threshold = 100000, autovacuum_analyze_threshold = 10000,
   autovacuum_vacuum_cost_delay = 0, toast.autovacuum_vacuum_cost_delay = 0
 );
--- The claim walks these two; the eta of a ready task has passed.
-CREATE INDEX task_ready ON @.task(queue, priority, eta, id) WHERE state = 0;
-CREATE INDEX task_back ON @.task(queue, priority, eta, id) WHERE state = 7;
+-- The claim walks these two; the eta of a ready task has passed. What runs stays in the first one, below the marks.
+CREATE INDEX task_ready ON @.task(queue, priority, eta, id) WHERE place = 0;
+CREATE INDEX task_back ON @.task(queue, priority, eta, id) WHERE place = 7;
 -- Promotion walks this one.
-CREATE INDEX task_scheduled ON @.task(eta) WHERE state = 1;
--- Taking a worker's tasks back walks this one.
-CREATE INDEX task_running ON @.task(worker) WHERE state = 2;
+CREATE INDEX task_scheduled ON @.task(eta) WHERE place = 1;
 -- Held tasks are looked for by workers that may be able to run them.
-CREATE INDEX task_held ON @.task(id) WHERE state = 3;
+CREATE INDEX task_held ON @.task(id) WHERE place = 3;
+
+-- What each turn claimed, until all of it has come to something: how a worker's tasks are found when they are taken back.
+CREATE TABLE @.claim(
+  worker int8 NOT NULL,
+  turn int8 NOT NULL,
+  tasks uuid[] NOT NULL,
+  CONSTRAINT claim_turn PRIMARY KEY (worker, turn)
+) WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0,
+  toast.autovacuum_vacuum_cost_delay = 0);
+-- Ids hardly compress, and trying costs more than the room.
+ALTER TABLE @.claim ALTER COLUMN tasks SET STORAGE EXTERNAL;
 
 -- Finished tasks, in partitions of a day by the time at which they expire: whole partitions are dropped, rows are not
 -- deleted. What expires up to the horizon (in meta) is gone, whether its partition has been dropped or not.
@@ -60,7 +71,8 @@ CREATE TABLE @.history(
   result bytea
 ) PARTITION BY RANGE (expires);
 CREATE INDEX history_id ON @.history(id);
-CREATE INDEX history_expires ON @.history(expires);
+-- Rows come nearly in the order in which they expire.
+CREATE INDEX history_expires ON @.history USING brin (expires) WITH (pages_per_range = 32, autosummarize = on);
 -- The net: days for which no partition was made, and what is kept for longer than any.
 CREATE TABLE @.history_default PARTITION OF @.history DEFAULT;
 
