@@ -69,6 +69,7 @@ impl Control {
     }
 
     /// The suspension is done, and the program is about to go on.
+    #[cfg_attr(not(any(feature = "wasmi", feature = "wasmtime")), allow(dead_code))]
     pub(crate) fn honoured(&self) {
         let suspend = Intent::Suspend as u8;
         // A failure means that it was killed meanwhile, which stands.
