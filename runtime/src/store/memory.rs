@@ -15,6 +15,7 @@ use crate::signals::Signals;
 use crate::task::{Task, TaskState};
 use crate::time::Timestamp;
 
+mod actions;
 mod tables;
 
 use tables::{Tables, Worker};

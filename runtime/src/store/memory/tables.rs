@@ -7,8 +7,8 @@ use crate::id::TaskId;
 use crate::outcome::{Hold, Transition};
 use crate::store::share::take_fairly;
 use crate::store::{
-    Acted, Action, Claim, Fence, Pushed, Queues, Retention, Settled, Settlement, TaskRecord, UpkeepRules,
-    WorkerId, WorkerRecord, crash_text,
+    Action, Claim, Fence, Pushed, Queues, Retention, Settled, Settlement, TaskRecord, UpkeepRules, WorkerId,
+    WorkerRecord, crash_text,
 };
 use crate::task::{Task, TaskState};
 use crate::time::Timestamp;
@@ -19,7 +19,7 @@ pub(super) struct Tables {
     ready: BTreeMap<String, BTreeSet<(i16, Timestamp, TaskId)>>,
     pub(super) scheduled: BTreeSet<(Timestamp, TaskId)>,
     expiring: BTreeSet<(Timestamp, TaskId)>,
-    names: HashMap<(String, String), Name>,
+    pub(super) names: HashMap<(String, String), Name>,
     pub(super) workers: BTreeMap<WorkerId, Worker>,
     pub(super) cancels: HashSet<TaskId>,
     pub(super) closed: bool,
@@ -34,7 +34,7 @@ pub(super) struct Tables {
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) record: TaskRecord,
-    first_claim: Option<Timestamp>,
+    pub(super) first_claim: Option<Timestamp>,
     pub(super) started: bool,
     expires: Option<Timestamp>,
     /// What a program that was suspended has left.
@@ -44,9 +44,9 @@ pub(super) struct Row {
 }
 
 #[derive(Debug)]
-struct Name {
-    holder: TaskId,
-    until: Option<Timestamp>,
+pub(super) struct Name {
+    pub(super) holder: TaskId,
+    pub(super) until: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub(super) struct Worker {
 }
 
 impl Tables {
-    fn enter(&mut self, id: TaskId, state: TaskState) {
+    pub(super) fn enter(&mut self, id: TaskId, state: TaskState) {
         let Some(row) = self.rows.get_mut(&id) else { return };
         row.record.state = state;
         let record = &row.record;
@@ -72,7 +72,7 @@ impl Tables {
         }
     }
 
-    fn leave(&mut self, id: TaskId) {
+    pub(super) fn leave(&mut self, id: TaskId) {
         let Some(row) = self.rows.get_mut(&id) else { return };
         let record = &row.record;
         match record.state {
@@ -164,7 +164,13 @@ impl Tables {
         Settled::Applied
     }
 
-    fn apply(&mut self, id: TaskId, transition: Transition, retention: &Retention, now: Timestamp) {
+    pub(super) fn apply(
+        &mut self,
+        id: TaskId,
+        transition: Transition,
+        retention: &Retention,
+        now: Timestamp,
+    ) {
         self.leave(id);
         let (keep, bury) = (retention.keep(&transition), retention.bury(&transition));
         let Some(row) = self.rows.get_mut(&id) else { return };
@@ -367,78 +373,6 @@ impl Tables {
         }
         self.names.retain(|_, name| name.until.is_none_or(|until| until > now));
         old.len() as u64
-    }
-
-    pub(super) fn act(&mut self, action: Action, id: TaskId, retention: &Retention, now: Timestamp) -> Acted {
-        let Some(state) = self.rows.get(&id).map(|row| row.record.state) else { return Acted::Unknown };
-        match (action, state) {
-            (
-                Action::Retry,
-                TaskState::Held | TaskState::Failed | TaskState::Cancelled | TaskState::Scheduled,
-            ) => self.revive(id, now),
-            (Action::Release, TaskState::Held) => {
-                if let Some(row) = self.rows.get_mut(&id) {
-                    row.record.hold = None;
-                }
-                self.enter(id, TaskState::Ready);
-                Acted::Done
-            }
-            (Action::Suspend, TaskState::Ready) => {
-                self.leave(id);
-                if let Some(row) = self.rows.get_mut(&id) {
-                    row.record.hold = Some(Hold::Suspended);
-                }
-                self.enter(id, TaskState::Held);
-                Acted::Done
-            }
-            (Action::Suspend, TaskState::Running) => {
-                if let Some(row) = self.rows.get_mut(&id) {
-                    row.suspend = true;
-                }
-                Acted::Asked
-            }
-            (Action::Cancel, TaskState::Ready | TaskState::Scheduled | TaskState::Held) => {
-                let reason = "cancelled before it ran".to_owned();
-                self.apply(id, Transition::Cancel { reason }, retention, now);
-                Acted::Done
-            }
-            (Action::Cancel, TaskState::Running) => {
-                self.cancels.insert(id);
-                Acted::Asked
-            }
-            (Action::Delete, state) if state != TaskState::Running => {
-                self.leave(id);
-                self.ended.push(id);
-                let removed = self.rows.remove(&id).map(|row| row.record);
-                if let Some(TaskRecord { queue, name: Some(name), .. }) = removed {
-                    let key = (queue, name);
-                    if self.names.get(&key).is_some_and(|name| name.holder == id) {
-                        self.names.remove(&key);
-                    }
-                }
-                Acted::Done
-            }
-            (_, state) => Acted::Wrong(state),
-        }
-    }
-
-    fn revive(&mut self, id: TaskId, now: Timestamp) -> Acted {
-        self.leave(id);
-        self.cancels.remove(&id);
-        let Some(row) = self.rows.get_mut(&id) else { return Acted::Unknown };
-        (row.first_claim, row.checkpoint, row.suspend) = (None, None, false);
-        let record = &mut row.record;
-        (record.attempt, record.crashes, record.eta) = (0, 0, now);
-        (record.finished, record.hold) = (None, None);
-        if let Some(name) = &record.name {
-            let key = (record.queue.clone(), name.clone());
-            let taken = self.names.entry(key).or_insert(Name { holder: id, until: None });
-            if taken.holder == id {
-                taken.until = None;
-            }
-        }
-        self.enter(id, TaskState::Ready);
-        Acted::Done
     }
 }
 
