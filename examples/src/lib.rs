@@ -12,7 +12,9 @@
 //! 10. `webapp`: a web application that enqueues, and takes tasks in
 //! 11. `dispatcher`: tasks that run in another program
 //! 12. `isolate`: functions that may do what they like, in processes of their own
-//! 13. `testing`: days that pass in no time
+//! 13. `wasm_plugin`: programs of your users, inside your process
+//! 14. `survive_deploy`: a computation that is suspended, stored and resumed
+//! 15. `testing`: days that pass in no time
 //!
 //! This crate owns what they share, the store that they use, and nothing that an example is about.
 

@@ -20,9 +20,11 @@ pub(crate) mod entries;
 pub(crate) mod isolate;
 pub(crate) mod key;
 pub(crate) mod nearest;
+pub(crate) mod program;
 pub(crate) mod retry;
+pub(crate) mod size;
 
-const WORDS: &[&str] = &[
+pub(crate) const WORDS: &[&str] = &[
     "global",
     "queue",
     "priority",
@@ -64,6 +66,8 @@ pub(crate) struct Args {
     pub(crate) time_zone: Option<LitStr>,
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) removed: Vec<LitStr>,
+    /// The words of `#[delay::program]` alone.
+    pub(crate) program: Option<program::Program>,
 }
 
 /// What a function is known by.
@@ -105,6 +109,7 @@ impl Args {
             time_zone: None,
             aliases: Vec::new(),
             removed: Vec::new(),
+            program: None,
         };
         let mut seen = Seen::default();
         let mut key = None;
@@ -231,7 +236,7 @@ fn removed(input: ParseStream<'_>, name: &Ident) -> Result<Vec<LitStr>> {
     texts(&list, help)
 }
 
-fn texts(list: ParseStream<'_>, help: &str) -> Result<Vec<LitStr>> {
+pub(crate) fn texts(list: ParseStream<'_>, help: &str) -> Result<Vec<LitStr>> {
     let texts = list.parse_terminated(<LitStr as syn::parse::Parse>::parse, Token![,]);
     Ok(texts.map_err(|cause| Error::new(cause.span(), help))?.into_iter().collect())
 }

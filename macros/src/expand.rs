@@ -11,7 +11,10 @@ use crate::item;
 use crate::mistakes::Mistakes;
 use crate::origin::Origin;
 
+const PROGRAM_PLACE: &str = "`#[delay::program]` goes on a declaration: `fn report(title: &str) -> String;`";
+
 mod handler;
+mod program;
 mod registration;
 mod stub;
 
@@ -31,7 +34,28 @@ pub(crate) fn function(words: TokenStream, tokens: TokenStream, origin: &Origin)
             return quote!(#tokens #errors);
         }
     };
-    let model = Model::check(&item, &args, origin, &mut mistakes);
+    written(&item, &args, origin, mistakes)
+}
+
+/// What replaces the declaration that `#[delay::program(words)]` is on: the stub, whose handler hands the arguments to the
+/// module.
+pub(crate) fn program(words: TokenStream, tokens: TokenStream, origin: &Origin) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    let args = crate::args::program::parse(words, &mut mistakes);
+    let item = match item::parse_declaration(tokens.clone(), PROGRAM_PLACE, &mut mistakes) {
+        Ok(item) => item,
+        Err(mistake) => {
+            mistakes.add(mistake);
+            let errors = mistakes.into_error().map(syn::Error::into_compile_error);
+            return quote!(#errors);
+        }
+    };
+    written(&item, &args, origin, mistakes)
+}
+
+/// The expansion of an item and words that were read, with all that is wrong with them.
+fn written(item: &item::Item, args: &Args, origin: &Origin, mut mistakes: Mistakes) -> TokenStream {
+    let model = Model::check(item, args, origin, &mut mistakes);
     let function = item.function();
     match mistakes.into_error() {
         None => {
@@ -46,7 +70,7 @@ pub(crate) fn function(words: TokenStream, tokens: TokenStream, origin: &Origin)
             let errors = error.into_compile_error();
             let outline = match model {
                 Some(model) => stub::outline(&model),
-                None => stub::bare(&item),
+                None => stub::bare(item),
             };
             quote!(#function #outline #errors)
         }

@@ -52,6 +52,9 @@ impl<'a> Model<'a> {
         if let Some(parameters) = &parameters {
             rest_is_last(parameters, mistakes);
             names_are_distinct(parameters, &args.removed, mistakes);
+            if args.program.is_some() {
+                nothing_is_lent(parameters, mistakes);
+            }
             if !args.cron.is_empty() {
                 nobody_gives_arguments(parameters, mistakes);
             }
@@ -200,6 +203,14 @@ fn rest_is_last(parameters: &[Parameter], mistakes: &mut Mistakes) {
                 "the rest of the arguments comes last: move this parameter to the end",
             );
         }
+    }
+}
+
+/// A program is no part of this process.
+fn nothing_is_lent(parameters: &[Parameter], mistakes: &mut Mistakes) {
+    for parameter in parameters.iter().filter(|parameter| !parameter.is_stored()) {
+        let text = "a program is not lent state: it has what is stored with the call, and what it imports";
+        mistakes.at(&parameter.name, text);
     }
 }
 

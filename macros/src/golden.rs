@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
-use syn::{Attribute, File, Meta};
+use syn::{Attribute, File, Item, Meta};
 
 use crate::identity::Canonical;
 use crate::origin::Origin;
@@ -95,7 +95,15 @@ fn expand_file(input: &Path) -> String {
     let text = fs::read_to_string(input).unwrap_or_else(|cause| panic!("{}: {cause}", input.display()));
     let mut expanded = TokenStream::new();
     for mut item in syn::parse_file(&text).unwrap().items {
-        let attrs = attributes(&mut item);
+        // A declaration without a body is no item that syn knows.
+        let mut declared = match &item {
+            Item::Verbatim(tokens) => Some(declaration(tokens.clone())),
+            _ => None,
+        };
+        let attrs = match &mut declared {
+            Some((attrs, _)) => attrs,
+            None => attributes(&mut item),
+        };
         let ours = attrs.iter().position(|attr| attr.path().segments[0].ident == "delay");
         let Some(attr) = ours.map(|at| attrs.remove(at)) else {
             item.to_tokens(&mut expanded);
@@ -105,9 +113,13 @@ fn expand_file(input: &Path) -> String {
             Meta::List(list) => list.tokens.clone(),
             _ => TokenStream::new(),
         };
-        let item = item.to_token_stream();
+        let item = match declared {
+            Some((attrs, rest)) => quote!(#(#attrs)* #rest),
+            None => item.to_token_stream(),
+        };
         expanded.extend(match attr.path().segments[1].ident.to_string().as_str() {
             "main" => main_fn::main(words, item),
+            "program" => expand::program(words, item, &origin()),
             _ => expand::function(words, item, &origin()),
         });
     }
@@ -115,11 +127,17 @@ fn expand_file(input: &Path) -> String {
     prettyplease::unparse(&file)
 }
 
-fn attributes(item: &mut syn::Item) -> &mut Vec<Attribute> {
+/// The attributes of a declaration, and what follows them.
+fn declaration(tokens: TokenStream) -> (Vec<Attribute>, TokenStream) {
+    let read = |input: syn::parse::ParseStream<'_>| Ok((input.call(Attribute::parse_outer)?, input.parse()?));
+    syn::parse::Parser::parse2(read, tokens).unwrap()
+}
+
+fn attributes(item: &mut Item) -> &mut Vec<Attribute> {
     match item {
-        syn::Item::Fn(item) => &mut item.attrs,
-        syn::Item::Static(item) => &mut item.attrs,
-        syn::Item::Struct(item) => &mut item.attrs,
+        Item::Fn(item) => &mut item.attrs,
+        Item::Static(item) => &mut item.attrs,
+        Item::Struct(item) => &mut item.attrs,
         _ => panic!("the golden files hold functions, statics and structs"),
     }
 }

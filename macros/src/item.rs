@@ -36,6 +36,8 @@ pub(crate) enum Form {
     Function,
     /// `static GREET: _ = async |…| {…};`, by the name of the static.
     Static(Ident),
+    /// `fn report(…) -> T;`, whose body is a program's module.
+    Program,
 }
 
 /// Reads the item. What can be put right is noted in `mistakes`; an error means that this is no item for the attribute,
@@ -59,6 +61,31 @@ pub(crate) fn parse(tokens: TokenStream, place: &str, mistakes: &mut Mistakes) -
     read.parse2(tokens)
 }
 
+/// Reads the declaration of a program, `fn report(title: &str) -> String;`, as a function whose first parameter is the
+/// context, so that it is looked at as one.
+pub(crate) fn parse_declaration(tokens: TokenStream, place: &str, mistakes: &mut Mistakes) -> Result<Item> {
+    let read = |input: ParseStream<'_>| {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let vis: Visibility = input.parse()?;
+        if !is_function(input) {
+            return Err(input.error(place));
+        }
+        let mut sig: Signature = input.parse()?;
+        if input.peek(syn::token::Brace) {
+            let body: TokenStream = input.parse()?;
+            mistakes.at(body, "a program's body is its module: write `;` instead of this");
+        } else {
+            let _: Token![;] = input.parse()?;
+        }
+        if let Some(word) = sig.asyncness.take() {
+            mistakes.at(word, "a program runs by itself: remove `async`");
+        }
+        sig.inputs.insert(0, syn::parse_quote!(ctx: &Context));
+        Ok(Item::new(Form::Program, attrs, vis, sig, TokenStream::new()))
+    };
+    read.parse2(tokens)
+}
+
 impl Item {
     fn new(
         form: Form,
@@ -74,7 +101,7 @@ impl Item {
     /// The name that was written.
     pub(crate) fn name(&self) -> &Ident {
         match &self.form {
-            Form::Function => &self.sig.ident,
+            Form::Function | Form::Program => &self.sig.ident,
             Form::Static(name) => name,
         }
     }
@@ -86,14 +113,14 @@ impl Item {
                 let Item { attrs, vis, sig, body, .. } = self;
                 quote!(#(#attrs)* #vis #sig #body)
             }
-            Form::Static(_) => TokenStream::new(),
+            Form::Static(_) | Form::Program => TokenStream::new(),
         }
     }
 
     /// The closure of a `static` as a function of its own.
     pub(crate) fn inner_function(&self) -> TokenStream {
         match self.form {
-            Form::Function => TokenStream::new(),
+            Form::Function | Form::Program => TokenStream::new(),
             Form::Static(_) => {
                 let attrs = self.attrs.iter().filter(|attr| !belongs_to_the_static(attr));
                 let Item { sig, body, .. } = self;

@@ -1,4 +1,4 @@
-//! The attributes of [`delay`](https://docs.rs/delay-func): [`macro@func`] and [`macro@main`].
+//! The attributes of [`delay`](https://docs.rs/delay-func): [`macro@func`], [`macro@program`] and [`macro@main`].
 //!
 //! Owns their entry points and their documentation. Use them through the `delay` crate, which exports both.
 //!
@@ -215,6 +215,38 @@ mod golden;
 #[proc_macro_attribute]
 pub fn func(words: TokenStream, item: TokenStream) -> TokenStream {
     expand::function(words.into(), item.into(), &Origin::of_this_expansion()).into()
+}
+
+/// Makes a WebAssembly program one that can be called later, like a function.
+///
+/// The declaration says what it takes and gives; its body is the module in `file`, which is compiled into this binary:
+///
+/// ```ignore
+/// #[delay::program("report", file = "report.wasm", suspendable, checkpoint = "10s", keep_result = "1d")]
+/// fn report(title: &str, #[default = 100] rows: u32) -> String;
+///
+/// let text = Report::call(&rt, "Q3", 1000).await?.result().await?;
+/// ```
+///
+/// `Report` is a stub as that of a function ([`macro@func`]): the same key, words, parameters and helper attributes, but
+/// for `#[state]`. The program gets its arguments as one MessagePack map by name, every parameter in its order, and gives
+/// its result as one MessagePack value; what it can import, and how it fails, is in `delay::process::program::abi`.
+///
+/// Besides the words of a function there are:
+///
+/// | word | meaning |
+/// |---|---|
+/// | `file = "report.wasm"` | the module, beside the file that this stands in; the only one that is required |
+/// | `export = "main"` | the function that is called; `run` when absent |
+/// | `suspendable` | it can be stopped anywhere, stored, and resumed by another worker |
+/// | `checkpoint = "10s"` | it is stored this often while it runs: what a crash costs at most |
+/// | `memory = "32MiB"` | the most memory that it may have; 64 MiB when absent |
+/// | `fuel = 1_000_000_000` | the most instructions, roughly; not counted when absent |
+/// | `output = "64KiB"` | the largest result; 1 MiB when absent |
+/// | `enqueues = ["app/src/mail.rs:welcome"]` | the functions whose calls it may enqueue; none when absent |
+#[proc_macro_attribute]
+pub fn program(words: TokenStream, item: TokenStream) -> TokenStream {
+    expand::program(words.into(), item.into(), &Origin::of_this_expansion()).into()
 }
 
 /// Starts an asynchronous `main`.

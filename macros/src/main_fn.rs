@@ -162,7 +162,7 @@ fn expand(item: &Item, options: &Options) -> TokenStream {
 fn outline(item: &Item) -> TokenStream {
     let Item { attrs, vis, sig, body, .. } = item;
     match item.form {
-        Form::Static(_) => TokenStream::new(),
+        Form::Static(_) | Form::Program => TokenStream::new(),
         Form::Function if sig.ident == "main" => {
             let inner = quote!(#sig #body);
             quote! {

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::handle::Handle;
 use crate::id::TaskId;
 use crate::limits::{check_name, check_queue};
-use crate::registry::{Function, Registration};
+use crate::registry::{Function, Options, Registration};
 use crate::retry::Retry;
 use crate::task::Due;
 use crate::time::{IntoDuration, Timestamp};
@@ -58,8 +58,7 @@ impl Call {
     /// The task, to be given options and added.
     pub fn task<T>(self) -> TaskBuilder<T> {
         let Registration { function, options, .. } = self.registration;
-        let mut draft = Draft::new(function, Content::Call);
-        (draft.task.queue, draft.task.priority) = (Cow::Borrowed(options.queue), options.priority);
+        let mut draft = blank(function, options);
         match self.writer.finish() {
             Ok(encoded) => {
                 draft.task.payload = encoded.bytes;
@@ -72,6 +71,13 @@ impl Call {
         }
         TaskBuilder { draft, value: PhantomData }
     }
+}
+
+/// A call of a function of which nothing is written down yet but its options.
+fn blank(function: &'static str, options: &Options) -> Draft {
+    let mut draft = Draft::new(function, Content::Call);
+    (draft.task.queue, draft.task.priority) = (Cow::Borrowed(options.queue), options.priority);
+    draft
 }
 
 /// A call whose options can be set before it is added. `T` is what the handle will give.
@@ -106,6 +112,17 @@ impl TaskBuilder<()> {
 }
 
 impl<T> TaskBuilder<T> {
+    /// A call whose payload is written already, or cannot be.
+    #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+    pub(crate) fn packed(function: &'static str, options: &Options, payload: Result<Vec<u8>>) -> Self {
+        let mut draft = blank(function, options);
+        match payload {
+            Ok(payload) => draft.task.payload = payload,
+            Err(error) => draft.mistake(error),
+        }
+        Self { draft, value: PhantomData }
+    }
+
     /// Runs it no sooner than this long after it was added: a [`Duration`], or a text such as `"90s"`.
     pub fn delay(mut self, delay: impl IntoDuration) -> Self {
         match delay.into_duration() {

@@ -104,6 +104,10 @@ enum Command {
     Show(show::ShowArgs),
     /// Makes tasks ready now, their attempts counted anew: held, failed, cancelled and scheduled ones
     Retry(act::ActArgs),
+    /// Sets tasks aside: ready ones at once, running programs as soon as they are stored; `resume` lets them go on
+    Suspend(act::ActArgs),
+    /// Lets held tasks run again, from where they were
+    Resume(act::ActArgs),
     /// Takes tasks back: those that wait at once, running ones through their worker
     Cancel(act::ActArgs),
     /// Removes tasks with all that is known of them; asks before it does
@@ -185,6 +189,8 @@ impl Command {
             Self::Tasks(args) => args.run(url, output).await,
             Self::Show(args) => args.run(url, output).await,
             Self::Retry(args) => args.run(Action::Retry, url, output).await,
+            Self::Suspend(args) => args.run(Action::Suspend, url, output).await,
+            Self::Resume(args) => args.run(Action::Release, url, output).await,
             Self::Cancel(args) => args.run(Action::Cancel, url, output).await,
             Self::Delete(args) => args.run(Action::Delete, url, output).await,
             Self::Migrate(args) => args.run(url, output).await,

@@ -47,4 +47,6 @@ pub(crate) use describe::describe;
 pub(crate) use describe::to_json;
 pub(crate) use encode::to_vec;
 pub(crate) use invocation::Invocation;
+#[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+pub(crate) use scan::scan as well_formed;
 pub(crate) use writer::{InvocationWriter, invocation_prefix};

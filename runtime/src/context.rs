@@ -14,6 +14,7 @@ use crate::enqueue::Enqueue;
 use crate::error::Result;
 use crate::id::TaskId;
 use crate::states::States;
+use crate::store::Fence;
 use crate::time::Timestamp;
 
 /// The first parameter of every delayed function. Cheap to clone.
@@ -48,6 +49,8 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) task: TaskId,
+    /// What the attempt's writes carry.
+    pub(crate) fence: Fence,
     pub(crate) function: &'static str,
     pub(crate) queue: String,
     pub(crate) name: Option<String>,
@@ -66,6 +69,12 @@ impl Context {
     #[must_use]
     pub fn task(&self) -> TaskId {
         self.0.facts.task
+    }
+
+    /// The right of this attempt to write about its task.
+    #[cfg_attr(not(any(feature = "wasmi", feature = "wasmtime")), allow(dead_code))]
+    pub(crate) fn fence(&self) -> Fence {
+        self.0.facts.fence
     }
 
     /// The function's identity.

@@ -53,6 +53,8 @@ kinds! {
     HeadersTooLarge => is_headers_too_large,
     /// The value that a function returned is larger than the limit for kept results.
     ResultTooLarge => is_result_too_large,
+    /// What a suspended program would leave behind is larger than a store takes.
+    SnapshotTooLarge => is_snapshot_too_large,
     /// A task name is not made of 1 to 500 of `A-Z a-z 0-9 _ -`.
     InvalidName => is_invalid_name,
     /// A queue name is not made of 1 to 100 of `A-Z a-z 0-9 -`.

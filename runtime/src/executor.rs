@@ -26,7 +26,7 @@ use crate::schedule::Schedules;
 use crate::state::{Attempted, Policy, decide};
 use crate::states::States;
 use crate::store::{Claim, Fence, Settled};
-use crate::task::{TaskId, TaskOptions};
+use crate::task::TaskOptions;
 use crate::time::Timestamp;
 
 /// Runs functions of this program.
@@ -140,7 +140,7 @@ impl Executor {
         let facts = Facts {
             headers: Headers::new(options.headers),
             deadline: timeout.and_then(|timeout| began.checked_add(timeout)),
-            ..facts(function, claim.queue, claim.name, claim.eta, (fence.id, number), posted.as_ref())
+            ..facts(function, claim.queue, claim.name, claim.eta, (fence, number), posted.as_ref())
         };
         let ctx = self.context(facts);
         let run = match self.begin(registration, &ctx, invocation.arguments) {
@@ -167,7 +167,7 @@ impl Executor {
         let (queue, name) = (claim.queue.clone(), claim.name.clone());
         let facts = Facts {
             deadline: began.checked_add(timeout),
-            ..facts(courier.name, queue, name, claim.eta, (fence.id, number), None)
+            ..facts(courier.name, queue, name, claim.eta, (fence, number), None)
         };
         let ctx = self.context(facts);
         let run = Run::Here((courier.attempt)(ctx.clone(), claim, options)?);
@@ -273,11 +273,20 @@ fn facts(
     queue: String,
     name: Option<String>,
     eta: Timestamp,
-    (task, attempt): (TaskId, u32),
+    (fence, attempt): (Fence, u32),
     posted: Option<&Posted>,
 ) -> Facts {
-    let known =
-        Facts { task, function, queue, name, attempt, eta, headers: Headers::default(), deadline: None };
+    let known = Facts {
+        task: fence.id,
+        fence,
+        function,
+        queue,
+        name,
+        attempt,
+        eta,
+        headers: Headers::default(),
+        deadline: None,
+    };
     let Some(posted) = posted else { return known };
     Facts {
         task: posted.task(),

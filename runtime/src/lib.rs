@@ -117,6 +117,8 @@ pub use stats::{CgroupStats, CpuStats, RamStats, Stats, stats};
 pub use task::{Due, Task, TaskOptions, TaskState};
 pub use time::{IntoDuration, Timestamp};
 
+#[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+pub use delay_macros::program;
 pub use delay_macros::{func, main};
 #[cfg(feature = "sqlite")]
 pub use rusqlite;
@@ -145,6 +147,8 @@ pub mod __private {
         Attempt, MakeTheFunctionAsync, Plain, PlainValue, Returned, WriteTheReturnTypeAsResult,
     };
     pub use crate::main_fn::{Flavor, MainOptions, main, main_with};
+    #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+    pub use crate::process::program::{Packed, Program};
     pub use crate::registry::{Entry, Options, Place, Registration};
     pub use crate::states::State;
     pub use inventory;

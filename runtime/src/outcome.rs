@@ -35,6 +35,10 @@ pub enum Hold {
     Undecodable = 2,
     /// The process died under it too often.
     Crashes = 3,
+    /// Somebody has set it aside; it goes on when it is released.
+    Suspended = 4,
+    /// What is stored of it belongs to another program than the one of its name, which has changed meanwhile.
+    ForeignSnapshot = 5,
 }
 
 impl Hold {
@@ -45,13 +49,15 @@ impl Hold {
             Self::UnknownFunction => "unknown function",
             Self::Undecodable => "undecodable",
             Self::Crashes => "crashes",
+            Self::Suspended => "suspended",
+            Self::ForeignSnapshot => "foreign snapshot",
         }
     }
 
     pub(crate) fn from_code(code: i64) -> Option<Self> {
-        [Self::UnknownFunction, Self::Undecodable, Self::Crashes]
-            .into_iter()
-            .find(|hold| *hold as i64 == code)
+        const ALL: [Hold; 5] =
+            [Hold::UnknownFunction, Hold::Undecodable, Hold::Crashes, Hold::Suspended, Hold::ForeignSnapshot];
+        ALL.into_iter().find(|hold| *hold as i64 == code)
     }
 }
 

@@ -40,9 +40,17 @@
 
 pub mod trap;
 #[cfg(feature = "wasm")]
+pub mod control;
+#[cfg(feature = "wasm")]
 pub mod suspend;
 #[cfg(feature = "wasm")]
+mod bytes;
+#[cfg(feature = "wasm")]
 pub mod snapshot;
+#[cfg(feature = "wasm")]
+pub mod engine;
+#[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+pub mod program;
 
 #[cfg(feature = "process")]
 mod native;

@@ -161,6 +161,19 @@ impl Registry {
         linked.as_ref().map_err(Clone::clone)
     }
 
+    /// The linked functions, and these.
+    ///
+    /// # Errors
+    /// As [`linked`](Self::linked).
+    #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+    pub(crate) fn linked_and(more: &[&'static Registration]) -> Result<&'static Self> {
+        if more.is_empty() {
+            return Self::linked();
+        }
+        let linked = inventory::iter::<Entry>().map(|entry| (entry.0)());
+        Self::collect(linked.chain(more.iter().copied())).map(|registry| &*Box::leak(Box::new(registry)))
+    }
+
     /// Just these functions, whatever else is linked.
     #[cfg(feature = "cli")]
     pub(crate) fn of(registrations: &[&'static Registration]) -> Result<&'static Self> {

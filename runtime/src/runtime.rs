@@ -34,6 +34,8 @@ mod isolating;
 mod name;
 #[cfg(feature = "queues")]
 mod queueing;
+#[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+mod programs;
 #[cfg(feature = "cron")]
 mod scheduling;
 mod signals;
@@ -227,6 +229,8 @@ pub struct Builder {
     registry: Option<&'static Registry>,
     #[cfg(feature = "process")]
     isolation: crate::process::Isolation,
+    #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+    programs: programs::Given,
     #[cfg(feature = "cron")]
     scheduled: Vec<scheduling::Scheduled>,
     #[cfg(feature = "queues")]
@@ -251,6 +255,8 @@ impl Builder {
             registry: None,
             #[cfg(feature = "process")]
             isolation: crate::process::Isolation::default(),
+            #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+            programs: programs::Given::default(),
             #[cfg(feature = "cron")]
             scheduled: Vec::new(),
             #[cfg(feature = "queues")]
@@ -363,10 +369,14 @@ impl Builder {
     /// # Errors
     /// A mistake in an option, two functions of one identity, or a store that cannot be opened: an unknown scheme, an
     /// unreadable, foreign, corrupt or newer file.
-    pub async fn build(self) -> Result<Runtime> {
+    #[cfg_attr(not(any(feature = "wasmi", feature = "wasmtime")), allow(unused_mut))]
+    pub async fn build(mut self) -> Result<Runtime> {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
+        #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+        let registry = self.programs.join(self.registry, &mut self.states)?;
+        #[cfg(not(any(feature = "wasmi", feature = "wasmtime")))]
         let registry = self.registry.map_or_else(Registry::linked, Ok)?;
         #[cfg(feature = "cron")]
         let schedules = scheduling::collect(registry, self.scheduled, &self.limits)?;

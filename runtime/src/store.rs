@@ -2,8 +2,9 @@
 //! bytes; they never see functions.
 //!
 //! Object-safe traits: [`Store`] (a handful of verbs on batches, the hot path), [`Inspect`] (reads, for people),
-//! [`Upkeep`] (what time and operators do to tasks), and for queues [`QueueBook`] (reads) and [`QueueDesk`] (what
-//! operators and consumers do). One conformance suite holds every store to this text.
+//! [`Upkeep`] (what time and operators do to tasks), [`Checkpoints`] (what suspended programs leave), and for queues
+//! [`QueueBook`] (reads) and [`QueueDesk`] (what operators and consumers do). One conformance suite holds every store to
+//! this text.
 //!
 //! Rules that each store keeps:
 //! - The store's clock decides what "now" is; callers hand in lengths of time, never times that they read themselves.
@@ -29,6 +30,7 @@ pub mod memory;
 pub(crate) mod finding;
 #[cfg(feature = "cli")]
 pub(crate) mod migration;
+mod checkpoint;
 mod exchange;
 mod limit;
 mod queue_book;
@@ -39,6 +41,8 @@ pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+pub(crate) use checkpoint::check_size;
+pub use checkpoint::{Checkpoints, MOST_BYTES as MOST_CHECKPOINT_BYTES};
 pub use exchange::{Claim, Enlist, Fence, Pushed, Queues, Settled, Settlement, Turn, Turned, WorkerId};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use limit::Gate;
@@ -54,7 +58,9 @@ pub use record::{Count, Filter, Order, TaskRecord, WorkerRecord};
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// The hot path.
-pub trait Store: Inspect + Upkeep + QueueBook + QueueDesk + fmt::Debug + Send + Sync + 'static {
+pub trait Store:
+    Inspect + Upkeep + Checkpoints + QueueBook + QueueDesk + fmt::Debug + Send + Sync + 'static
+{
     /// Adds tasks, all in one transaction; the answers are aligned with `tasks`. Adding a task whose id is there
     /// already changes nothing and is [`Pushed::Added`].
     fn push(&self, tasks: Vec<Task>) -> Pending<'_, Vec<Pushed>>;
@@ -170,10 +176,13 @@ pub struct Upkept {
 /// What an operator can do to a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Make it ready now, with its attempts counted anew: held, failed, cancelled and scheduled tasks.
+    /// Make it ready now, with its attempts counted anew and its checkpoint forgotten: held, failed, cancelled and scheduled tasks.
     Retry,
     /// Make a held task ready again, its attempts as they were: what a worker does that can run it.
     Release,
+    /// Set it aside: a ready task at once, a running program as soon as its worker has stored what it is. It is held until
+    /// somebody releases it, and then goes on where it was. A function that cannot be suspended runs to its end.
+    Suspend,
     /// Take it back: waiting and held tasks at once, a running one as soon as its worker hears of it.
     Cancel,
     /// Remove it with all that is known of it: every task but a running one.

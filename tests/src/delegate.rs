@@ -59,6 +59,24 @@ macro_rules! delegate {
             }
         }
 
+        impl delay::store::Checkpoints for $before {
+            fn checkpoint(
+                &self,
+                fence: delay::store::Fence,
+                bytes: Option<Vec<u8>>,
+            ) -> delay::store::Pending<'_, delay::store::Settled> {
+                self.store.checkpoint(fence, bytes)
+            }
+
+            fn snapshot(&self, id: delay::TaskId) -> delay::store::Pending<'_, Option<Vec<u8>>> {
+                self.store.snapshot(id)
+            }
+
+            fn suspends(&self, ids: Vec<delay::TaskId>) -> delay::store::Pending<'_, Vec<delay::TaskId>> {
+                self.store.suspends(ids)
+            }
+        }
+
         impl delay::store::Upkeep for $before {
             fn upkeep(
                 &self,

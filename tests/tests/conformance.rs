@@ -6,6 +6,7 @@ use delay_tests::{Fixture, Memory, Postgres, Sqlite};
 mod conformance {
     pub(super) mod actions;
     pub(super) mod cancel;
+    pub(super) mod checkpoints;
     pub(super) mod claim;
     pub(super) mod close;
     pub(super) mod crashes;
@@ -173,6 +174,35 @@ suite! {
         a_retry_by_an_operator_outlives_the_cancel_before_it
         a_finished_task_cannot_be_cancelled
         an_unknown_task_cannot_be_cancelled
+    }
+    checkpoints {
+        what_a_running_attempt_leaves_is_kept
+        a_later_checkpoint_takes_the_place_of_the_one_before
+        nothing_removes_what_was_kept
+        an_empty_checkpoint_is_one
+        a_checkpoint_of_a_mebibyte_comes_back_whole
+        a_task_without_one_has_none
+        a_second_connection_sees_what_was_kept
+        a_stale_fence_keeps_nothing
+        a_waiting_task_keeps_nothing_new
+        an_epoch_that_was_never_claimed_keeps_nothing
+        what_was_kept_outlives_every_way_back
+        what_was_kept_outlives_a_crash
+        what_was_kept_outlives_a_worker_that_retires
+        what_was_kept_outlives_a_hold_and_its_release
+        each_end_removes_what_was_kept
+        a_retry_by_an_operator_begins_anew
+        a_retry_after_the_end_begins_anew
+        to_delete_a_task_removes_what_was_kept
+        upkeep_leaves_what_running_tasks_have_kept
+        more_than_the_limit_is_refused_and_what_was_kept_stays
+        a_ready_task_is_suspended_at_once
+        a_suspended_task_is_released_to_its_place
+        the_worker_of_a_running_task_is_asked
+        a_wish_is_over_when_it_is_granted
+        a_wish_outlives_a_refund
+        a_wish_is_over_when_the_task_ends
+        what_does_not_run_and_is_not_ready_cannot_be_suspended
     }
     names {
         a_name_is_taken_while_its_task_is_pending

@@ -42,9 +42,11 @@ fn every_example_has_a_test() {
         "retry",
         "shutdown",
         "state",
+        "survive_deploy",
         "testing",
         "transaction",
         "webapp",
+        "wasm_plugin",
     ];
     let built: Vec<&str> = built().keys().map(String::as_str).collect();
     assert_eq!(built, tested, "an example that was added is to be tested here, too");
@@ -272,4 +274,46 @@ fn what_shutdown_gives_back_is_there_at_the_next_start() {
     assert!(next > 3);
     let then = stop(&format!("fetched page {next}\n"), Signal::TERM);
     assert!(then > next);
+}
+
+#[test]
+fn plugins_that_misbehave_are_ended_alone() {
+    let folder = TempDir::new().unwrap();
+    let cache = folder.path().join("cache");
+    for _ in 0..2 {
+        let mut plugins = example("wasm_plugin", folder.path());
+        let ended = Running::start(plugins.env("DELAY_CACHE", &cache)).end();
+        assert!(ended.status.success(), "{}, {}", ended.status, ended.stderr);
+        let lines = lines(&ended);
+        let expected = [
+            "words: 9 words",
+            "ran longer than its time limit of 300ms",
+            "the program ended: unreachable",
+            "the program ended: call stack exhausted",
+            "the program ended: killed: its result takes more than the 65536 bytes that it may",
+            "it imports `wasi_snapshot_preview1.path_open`",
+        ];
+        assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.contains(expected), "{line}");
+        }
+        assert_eq!(cache.read_dir().unwrap().count(), 6, "compiled once each, and found again");
+    }
+}
+
+#[test]
+fn a_computation_survives_five_deploys() {
+    let folder = TempDir::new().unwrap();
+    let mut survive = example("survive_deploy", folder.path());
+    let ended = Running::start(survive.env("DELAY_CACHE", folder.path().join("cache"))).end();
+    assert!(ended.status.success(), "{}, {}", ended.status, ended.stderr);
+    let lines = lines(&ended);
+    assert_eq!(lines.len(), 7, "{lines:#?}");
+    for (line, deploy) in lines.iter().zip(1..=5) {
+        let bytes = line.strip_prefix(&format!("deploy {deploy}: suspended, and stored in ")).unwrap();
+        let bytes: usize = bytes.strip_suffix(" bytes").unwrap().parse().unwrap();
+        assert!((100..100_000).contains(&bytes), "{line}");
+    }
+    let result = |line: &str| line.rsplit(' ').next().unwrap().to_owned();
+    assert_eq!(result(&lines[5]), result(&lines[6]), "{lines:#?}");
 }

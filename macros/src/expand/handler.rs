@@ -6,6 +6,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Type;
 
+use super::program;
 use crate::func::Model;
 use crate::func::helper::Default;
 use crate::func::output::Shape;
@@ -44,7 +45,9 @@ pub(crate) fn handler(model: &Model<'_>) -> TokenStream {
     function.set_span(place::at(function.span()));
     let place = function.span();
     let call = quote_spanned!(place=> #function(&#ctx, #(#values),*));
-    let attempt = if model.item.sig.asyncness.is_some() {
+    let attempt = if model.args.program.is_some() {
+        program::attempt(model, &ctx)
+    } else if model.item.sig.asyncness.is_some() {
         let returned = returned(model, &quote_spanned!(place=> #call.await));
         let delay = moved(delay, place);
         quote_spanned!(place=> #delay::__private::Attempt::future(async move { #(#states)* #returned }))

@@ -5,7 +5,7 @@
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::{handler, stub};
+use super::{handler, program, stub};
 use crate::args::duration;
 use crate::func::Model;
 use crate::func::output::Shape;
@@ -21,8 +21,10 @@ pub(crate) fn registration(model: &Model<'_>, origin: &Origin) -> TokenStream {
     let cfgs: Vec<_> = item.attributes(&["cfg"]).collect();
     let value = stub::value(model);
     let inner = item.inner_function();
-    let plain = (model.output.shape == Shape::Plain).then(|| quote!(use #delay::__private::PlainValue as _;));
+    let is_plain = model.output.shape == Shape::Plain && args.program.is_none();
+    let plain = is_plain.then(|| quote!(use #delay::__private::PlainValue as _;));
     let deprecated = item.attributes(&["deprecated"]).next().map(|_| quote!(#[allow(deprecated)]));
+    let program = args.program.as_ref().map(|program| program::held(model, program));
     let held = held(model, origin);
     quote! {
         #(#cfgs)*
@@ -32,6 +34,7 @@ pub(crate) fn registration(model: &Model<'_>, origin: &Origin) -> TokenStream {
             fn registration() -> &'static #delay::__private::Registration {
                 #plain
                 #inner
+                #program
                 #held
                 &REGISTRATION
             }

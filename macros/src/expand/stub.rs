@@ -123,6 +123,7 @@ fn link(item: &Item) -> String {
     match &item.form {
         Form::Function => format!("[`{}()`]", item.sig.ident.unraw()),
         Form::Static(name) => format!("[`static@{}`]", name.unraw()),
+        Form::Program => "this program".to_owned(),
     }
 }
 

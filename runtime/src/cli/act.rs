@@ -1,4 +1,4 @@
-//! `delay retry`, `delay cancel`, `delay delete`: what operators do to tasks, chosen by id or by filter.
+//! `delay retry`, `suspend`, `resume`, `cancel`, `delete`: what operators do to tasks, chosen by id or by filter.
 //!
 //! Nothing is deleted and no filter acted upon without `--yes` or a yes. What a filter has chosen is looked at again
 //! before it is acted upon: while the question stood, a failed task may have been retried by somebody else.
@@ -112,7 +112,8 @@ impl ActArgs {
         };
         match action {
             Action::Retry => format!("Retry {what}?"),
-            Action::Release => format!("Release {what}?"),
+            Action::Release => format!("Resume {what}?"),
+            Action::Suspend => format!("Suspend {what}?"),
             Action::Cancel => format!("Cancel {what}?"),
             Action::Delete => format!("Delete {what} with all that is known of them?"),
         }
@@ -161,7 +162,8 @@ fn report(action: Action, work: Work, output: &Output) -> Result<(), Complaint> 
     let all = tasks.len();
     let (name, past) = match action {
         Action::Retry => ("retry", "retried"),
-        Action::Release => ("release", "released"),
+        Action::Release => ("resume", "resumed"),
+        Action::Suspend => ("suspend", "suspended"),
         Action::Cancel => ("cancel", "cancelled"),
         Action::Delete => ("delete", "deleted"),
     };
@@ -201,7 +203,8 @@ fn told(acted: Acted, past: &str) -> String {
 fn advice(action: Action) -> &'static str {
     match action {
         Action::Retry => "only held, failed, cancelled and scheduled tasks can be retried",
-        Action::Release => "only held tasks can be released",
+        Action::Release => "only held tasks can be resumed",
+        Action::Suspend => "only ready and running tasks can be suspended",
         Action::Cancel => "only ready, scheduled, held and running tasks can be cancelled",
         Action::Delete => "a running task can be deleted once it was cancelled",
     }

@@ -21,9 +21,16 @@ pub struct ArgumentError {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
-    Missing { present: Names },
+    Missing {
+        present: Names,
+    },
     Mismatch(Box<Mismatch>),
-    Unknown { others: usize, taken: Names },
+    Unknown {
+        others: usize,
+        taken: Names,
+    },
+    #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+    Unpackable(String),
 }
 
 impl ArgumentError {
@@ -40,6 +47,13 @@ impl ArgumentError {
     /// Whether the payload has an argument that the function has no parameter for.
     pub fn is_unknown(&self) -> bool {
         matches!(self.kind, Kind::Unknown { .. })
+    }
+
+    /// What a program takes cannot be handed to it.
+    #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+    #[cold]
+    pub(crate) fn unpackable(text: String) -> Self {
+        Self { argument: String::new(), kind: Kind::Unpackable(text) }
     }
 
     #[cold]
@@ -68,6 +82,8 @@ impl fmt::Display for ArgumentError {
             }
             Kind::Missing { present } => write!(f, "argument `{name}` is missing; the payload has {present}"),
             Kind::Mismatch(mismatch) => write!(f, "argument `{name}`: {mismatch}"),
+            #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+            Kind::Unpackable(text) => write!(f, "the arguments cannot be handed to the program: {text}"),
             Kind::Unknown { others, taken } => {
                 write!(f, "argument `{name}` is not a parameter of this function")?;
                 match others {

@@ -120,6 +120,18 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// All that was given, as a map again, for who decodes it elsewhere.
+    #[cfg(any(feature = "wasmi", feature = "wasmtime"))]
+    pub(crate) fn into_map(self) -> Vec<u8> {
+        let mut map = Vec::new();
+        super::writer::write_map_len(&mut map, self.given.iter().count());
+        for Argument { name, value } in self.given.iter() {
+            super::writer::write_str(&mut map, name);
+            map.extend_from_slice(value.unwrap_or(&[0xc0]));
+        }
+        map
+    }
+
     /// The bytes of an argument that was not taken yet.
     pub(crate) fn raw(&self, name: &str) -> Option<&'a [u8]> {
         self.given.iter().find(|argument| argument.name == name)?.value

@@ -125,11 +125,11 @@ fn write_prefix(bytes: &mut Vec<u8>, function: &str) {
     bytes.extend(BEFORE_ARGUMENTS);
 }
 
-fn write_str(bytes: &mut Vec<u8>, text: &str) {
+pub(super) fn write_str(bytes: &mut Vec<u8>, text: &str) {
     rmp::encode::write_str(bytes, text).expect("a vector takes whatever is written");
 }
 
-fn write_map_len(bytes: &mut Vec<u8>, entries: usize) {
+pub(super) fn write_map_len(bytes: &mut Vec<u8>, entries: usize) {
     rmp::encode::write_map_len(bytes, header(entries)).expect("a vector takes whatever is written");
 }
 

@@ -9,6 +9,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use super::bytes::{Reader, Writer};
 use super::suspend::REVISION;
 
 /// The version of the layout.
@@ -168,7 +169,7 @@ impl Snapshot {
     /// # Errors
     /// [`SnapshotError::TooLarge`] if there would be more than the limit.
     pub fn encode(&self, limits: SnapshotLimits) -> Result<Vec<u8>, SnapshotError> {
-        let mut writer = Writer { bytes: Vec::new(), most: limits.bytes };
+        let mut writer = Writer::new(limits.bytes);
         writer.put(&MAGIC)?;
         writer.put(&VERSION.to_le_bytes())?;
         writer.put(&REVISION.to_le_bytes())?;
@@ -177,22 +178,22 @@ impl Snapshot {
         writer.number(self.globals.len())?;
         for (name, value) in &self.globals {
             writer.text(name)?;
-            writer.value(*value)?;
+            write_value(&mut writer, *value)?;
         }
         writer.number(self.memories.len())?;
         for (name, memory) in &self.memories {
             writer.text(name)?;
-            writer.memory(memory)?;
+            write_memory(&mut writer, memory)?;
         }
         writer.number(self.tables.len())?;
         for (name, table) in &self.tables {
             writer.text(name)?;
             writer.number(table.len())?;
             for element in table {
-                writer.reference(*element)?;
+                write_reference(&mut writer, *element)?;
             }
         }
-        Ok(writer.bytes)
+        Ok(writer.finish())
     }
 
     /// Reads a snapshot of this module.
@@ -203,7 +204,8 @@ impl Snapshot {
         if bytes.len() > limits.bytes {
             return Err(SnapshotError::TooLarge { most: limits.bytes });
         }
-        let mut reader = Reader { bytes, offset: 0, left: limits.unpacked, most: limits.unpacked };
+        let mut reader = Reader::new(bytes);
+        let mut room = Room { left: limits.unpacked, most: limits.unpacked };
         if reader.take(MAGIC.len(), "the magic") != Ok(&MAGIC[..]) {
             return Err(SnapshotError::NotASnapshot);
         }
@@ -216,156 +218,83 @@ impl Snapshot {
             return Err(SnapshotError::ForeignModule { expected: module, found });
         }
         let function = reader.text("the function's name")?;
-        let globals = reader.list(|reader| Ok((reader.text("a global's name")?, reader.value()?)))?;
-        let memories = reader.list(|reader| Ok((reader.text("a memory's name")?, reader.memory()?)))?;
+        let globals = reader.list(|reader| Ok((reader.text("a global's name")?, read_value(reader)?)))?;
+        let memories = reader.list(|reader| Ok((reader.text("a memory's name")?, room.memory(reader)?)))?;
         let tables = reader.list(|reader| {
             let name = reader.text("a table's name")?;
-            Ok((name, reader.list(Reader::reference)?))
+            Ok((name, reader.list(read_reference)?))
         })?;
-        if reader.offset != bytes.len() {
-            return Err(reader.corrupt("the end"));
-        }
+        reader.end()?;
         Ok(Self { module, function, globals, memories, tables })
     }
 }
 
-struct Writer {
-    bytes: Vec<u8>,
-    most: usize,
+fn write_reference(writer: &mut Writer, function: Option<u32>) -> Result<(), SnapshotError> {
+    writer.put(&function.unwrap_or(u32::MAX).to_le_bytes())
 }
 
-impl Writer {
-    fn put(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
-        if bytes.len() > self.most - self.bytes.len() {
-            return Err(SnapshotError::TooLarge { most: self.most });
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn number(&mut self, number: usize) -> Result<(), SnapshotError> {
-        self.put(&(number as u64).to_le_bytes())
-    }
-
-    fn text(&mut self, text: &str) -> Result<(), SnapshotError> {
-        self.number(text.len())?;
-        self.put(text.as_bytes())
-    }
-
-    fn reference(&mut self, function: Option<u32>) -> Result<(), SnapshotError> {
-        self.put(&function.unwrap_or(u32::MAX).to_le_bytes())
-    }
-
-    fn value(&mut self, value: Value) -> Result<(), SnapshotError> {
-        let (kind, bits) = match value {
-            Value::I32(value) => (0, u128::from(value as u32)),
-            Value::I64(value) => (1, u128::from(value as u64)),
-            Value::F32(bits) => (2, u128::from(bits)),
-            Value::F64(bits) => (3, u128::from(bits)),
-            Value::V128(bits) => (4, bits),
-            Value::Function(function) => (5, u128::from(function.unwrap_or(u32::MAX))),
-        };
-        self.put(&[kind])?;
-        self.put(&bits.to_le_bytes())
-    }
-
-    fn memory(&mut self, memory: &[u8]) -> Result<(), SnapshotError> {
-        self.number(memory.len())?;
-        // Compared with a page of zeros at once: most pages of most programs are.
-        let pages = || memory.chunks(PAGE).enumerate().filter(|(_, page)| **page != ZEROS[..page.len()]);
-        self.number(pages().count())?;
-        for (index, page) in pages() {
-            self.number(index)?;
-            self.put(page)?;
-        }
-        Ok(())
-    }
+fn write_value(writer: &mut Writer, value: Value) -> Result<(), SnapshotError> {
+    let (kind, bits) = match value {
+        Value::I32(value) => (0, u128::from(value as u32)),
+        Value::I64(value) => (1, u128::from(value as u64)),
+        Value::F32(bits) => (2, u128::from(bits)),
+        Value::F64(bits) => (3, u128::from(bits)),
+        Value::V128(bits) => (4, bits),
+        Value::Function(function) => (5, u128::from(function.unwrap_or(u32::MAX))),
+    };
+    writer.put(&[kind])?;
+    writer.put(&bits.to_le_bytes())
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    offset: usize,
-    /// What may still be unpacked, and how much it was.
+fn write_memory(writer: &mut Writer, memory: &[u8]) -> Result<(), SnapshotError> {
+    writer.number(memory.len())?;
+    // Compared with a page of zeros at once: most pages of most programs are.
+    let pages = || memory.chunks(PAGE).enumerate().filter(|(_, page)| **page != ZEROS[..page.len()]);
+    writer.number(pages().count())?;
+    for (index, page) in pages() {
+        writer.number(index)?;
+        writer.put(page)?;
+    }
+    Ok(())
+}
+
+fn read_reference(reader: &mut Reader<'_>) -> Result<Option<u32>, SnapshotError> {
+    Ok(Some(reader.u32("a function's index")?).filter(|index| *index != u32::MAX))
+}
+
+fn read_value(reader: &mut Reader<'_>) -> Result<Value, SnapshotError> {
+    let [kind] = reader.array("a global's kind")?;
+    let bits = u128::from_le_bytes(reader.array("a global's value")?);
+    let narrow = |most: u128| if bits <= most { Ok(bits) } else { Err(reader.corrupt("a global's value")) };
+    Ok(match kind {
+        0 => Value::I32(narrow(u32::MAX.into())? as u32 as i32),
+        1 => Value::I64(narrow(u64::MAX.into())? as u64 as i64),
+        2 => Value::F32(narrow(u32::MAX.into())? as u32),
+        3 => Value::F64(narrow(u64::MAX.into())? as u64),
+        4 => Value::V128(bits),
+        5 => Value::Function(Some(narrow(u32::MAX.into())? as u32).filter(|index| *index != u32::MAX)),
+        _ => return Err(reader.corrupt("a global's kind")),
+    })
+}
+
+/// What may still be unpacked, and how much it was.
+struct Room {
     left: usize,
     most: usize,
 }
 
-impl<'a> Reader<'a> {
-    fn corrupt(&self, what: &'static str) -> SnapshotError {
-        SnapshotError::Corrupt { offset: self.offset, what }
-    }
-
-    fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], SnapshotError> {
-        let end = self.offset.checked_add(count).filter(|end| *end <= self.bytes.len());
-        let end = end.ok_or_else(|| self.corrupt(what))?;
-        let taken = &self.bytes[self.offset..end];
-        self.offset = end;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], SnapshotError> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N, what)?);
-        Ok(array)
-    }
-
-    fn u32(&mut self, what: &'static str) -> Result<u32, SnapshotError> {
-        Ok(u32::from_le_bytes(self.array(what)?))
-    }
-
-    fn number(&mut self, what: &'static str) -> Result<usize, SnapshotError> {
-        let number = u64::from_le_bytes(self.array(what)?);
-        usize::try_from(number).map_err(|_| self.corrupt(what))
-    }
-
-    fn text(&mut self, what: &'static str) -> Result<String, SnapshotError> {
-        let count = self.number(what)?;
-        let bytes = self.take(count, what)?;
-        String::from_utf8(bytes.to_vec()).map_err(|_| self.corrupt(what))
-    }
-
-    fn list<T>(
-        &mut self,
-        mut item: impl FnMut(&mut Self) -> Result<T, SnapshotError>,
-    ) -> Result<Vec<T>, SnapshotError> {
-        let count = self.number("a count")?;
-        // Every item takes at least four bytes: a count that lies ends here, and nothing is reserved for it.
-        if count > (self.bytes.len() - self.offset) / 4 {
-            return Err(self.corrupt("a count"));
-        }
-        (0..count).map(|_| item(self)).collect()
-    }
-
-    fn reference(&mut self) -> Result<Option<u32>, SnapshotError> {
-        Ok(Some(self.u32("a function's index")?).filter(|index| *index != u32::MAX))
-    }
-
-    fn value(&mut self) -> Result<Value, SnapshotError> {
-        let [kind] = self.array("a global's kind")?;
-        let bits = u128::from_le_bytes(self.array("a global's value")?);
-        let narrow = |most: u128| if bits <= most { Ok(bits) } else { Err(self.corrupt("a global's value")) };
-        Ok(match kind {
-            0 => Value::I32(narrow(u32::MAX.into())? as u32 as i32),
-            1 => Value::I64(narrow(u64::MAX.into())? as u64 as i64),
-            2 => Value::F32(narrow(u32::MAX.into())? as u32),
-            3 => Value::F64(narrow(u64::MAX.into())? as u64),
-            4 => Value::V128(bits),
-            5 => Value::Function(Some(narrow(u32::MAX.into())? as u32).filter(|index| *index != u32::MAX)),
-            _ => return Err(self.corrupt("a global's kind")),
-        })
-    }
-
-    fn memory(&mut self) -> Result<Vec<u8>, SnapshotError> {
-        let size = self.number("a memory's size")?;
+impl Room {
+    fn memory(&mut self, reader: &mut Reader<'_>) -> Result<Vec<u8>, SnapshotError> {
+        let size = reader.number("a memory's size")?;
         self.left = self.left.checked_sub(size).ok_or(SnapshotError::TooLarge { most: self.most })?;
         let mut memory = vec![0; size];
         let mut next = 0;
-        for _ in 0..self.number("a count of pages")? {
-            let index = self.number("a page's index")?;
+        for _ in 0..reader.number("a count of pages")? {
+            let index = reader.number("a page's index")?;
             let start = index.checked_mul(PAGE).filter(|start| index >= next && *start < size);
-            let start = start.ok_or_else(|| self.corrupt("a page's index"))?;
+            let start = start.ok_or_else(|| reader.corrupt("a page's index"))?;
             let end = size.min(start + PAGE);
-            memory[start..end].copy_from_slice(self.take(end - start, "a page")?);
+            memory[start..end].copy_from_slice(reader.take(end - start, "a page")?);
             next = index + 1;
         }
         Ok(memory)

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Acted, Action, Count, Enlist, Fence, Filter, Inspect, Order, Pending, Pushed, Rescue, Retention, Settled,
-    Store, TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
+    Acted, Action, Checkpoints, Count, Enlist, Fence, Filter, Inspect, Order, Pending, Pushed, Rescue,
+    Retention, Settled, Store, TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
 };
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
@@ -173,6 +173,42 @@ impl Store for MemoryStore {
     fn close(&self) -> Pending<'_, ()> {
         self.tables().closed = true;
         answer(Ok(()))
+    }
+}
+
+impl Checkpoints for MemoryStore {
+    fn checkpoint(&self, fence: Fence, bytes: Option<Vec<u8>>) -> Pending<'_, Settled> {
+        if let Err(error) = super::check_size(bytes.as_ref()) {
+            return answer(Err(error));
+        }
+        let mut tables = match self.open() {
+            Ok(tables) => tables,
+            Err(error) => return answer(Err(error)),
+        };
+        answer(Ok(match tables.running(fence) {
+            Some(row) => {
+                row.checkpoint = bytes;
+                Settled::Applied
+            }
+            None => Settled::Stale,
+        }))
+    }
+
+    fn snapshot(&self, id: TaskId) -> Pending<'_, Option<Vec<u8>>> {
+        let tables = match self.open() {
+            Ok(tables) => tables,
+            Err(error) => return answer(Err(error)),
+        };
+        answer(Ok(tables.rows.get(&id).and_then(|row| row.checkpoint.clone())))
+    }
+
+    fn suspends(&self, ids: Vec<TaskId>) -> Pending<'_, Vec<TaskId>> {
+        let tables = match self.open() {
+            Ok(tables) => tables,
+            Err(error) => return answer(Err(error)),
+        };
+        let asked = |id: &TaskId| tables.rows.get(id).is_some_and(|row| row.suspend);
+        answer(Ok(ids.into_iter().filter(asked).collect()))
     }
 }
 

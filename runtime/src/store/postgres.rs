@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinHandle;
 
 use super::{
-    Acted, Action, Count, Enlist, Fence, Filter, Inspect, Pending, Pushed, Retention, Settled, Store,
-    TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
+    Acted, Action, Checkpoints, Count, Enlist, Fence, Filter, Inspect, Pending, Pushed, Retention, Settled,
+    Store, TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
 };
 use crate::clock::Clock;
 use crate::error::Result;
@@ -23,6 +23,7 @@ mod address;
 mod answer;
 mod base;
 mod cancel;
+mod checkpoint;
 mod claims;
 mod configs;
 mod connect;
@@ -201,6 +202,23 @@ impl Store for PostgresStore {
             self.base.hang_up().await;
             Ok(())
         })
+    }
+}
+
+impl Checkpoints for PostgresStore {
+    fn checkpoint(&self, fence: Fence, bytes: Option<Vec<u8>>) -> Pending<'_, Settled> {
+        Box::pin(async move {
+            super::check_size(bytes.as_ref())?;
+            self.base.checkpoint(fence, bytes.as_deref()).await
+        })
+    }
+
+    fn snapshot(&self, id: TaskId) -> Pending<'_, Option<Vec<u8>>> {
+        Box::pin(self.base.snapshot(id))
+    }
+
+    fn suspends(&self, ids: Vec<TaskId>) -> Pending<'_, Vec<TaskId>> {
+        Box::pin(async move { self.base.suspends(&ids).await })
     }
 }
 

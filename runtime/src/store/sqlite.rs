@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{
-    Acted, Action, Count, Enlist, Fence, Filter, Inspect, Pending, Pushed, Retention, Settled, Store,
-    TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
+    Acted, Action, Checkpoints, Count, Enlist, Fence, Filter, Inspect, Pending, Pushed, Retention, Settled,
+    Store, TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
 };
 use crate::clock::Clock;
 use crate::error::Result;
@@ -20,6 +20,7 @@ mod alive;
 mod ballast;
 mod cancel;
 mod desk;
+mod checkpoint;
 #[cfg(feature = "cli")]
 mod doctor;
 mod fault;
@@ -165,6 +166,23 @@ impl Store for SqliteStore {
     fn close(&self) -> Pending<'_, ()> {
         self.readers.close();
         Box::pin(self.writer.close())
+    }
+}
+
+impl Checkpoints for SqliteStore {
+    fn checkpoint(&self, fence: Fence, bytes: Option<Vec<u8>>) -> Pending<'_, Settled> {
+        if let Err(error) = super::check_size(bytes.as_ref()) {
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        self.writer.run(Class::Settle, move |session| session.checkpoint(fence, bytes.as_deref()))
+    }
+
+    fn snapshot(&self, id: TaskId) -> Pending<'_, Option<Vec<u8>>> {
+        self.readers.run(move |connection| checkpoint::snapshot(connection, id))
+    }
+
+    fn suspends(&self, ids: Vec<TaskId>) -> Pending<'_, Vec<TaskId>> {
+        self.readers.run(move |connection| checkpoint::suspends(connection, ids))
     }
 }
 

@@ -103,3 +103,21 @@ async fn an_id_that_is_none_stops_everything_before_it_begins() -> Result<()> {
     assert_eq!(shop.record(id).await?.map(|record| record.state), Some(TaskState::Failed));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_task_is_suspended_and_resumed() -> Result<()> {
+    let shop = Shop::open().await?;
+    let filled = shop.fill().await?;
+    let id = filled.ready.to_string();
+    let document = shop.delay(&["suspend", "--json", &id]).json();
+    assert_eq!((&document["action"], &document["tasks"][0]["outcome"]), (&json!("suspend"), &json!("done")));
+    let held = shop.record(filled.ready).await?.map(|record| (record.state, record.hold));
+    assert_eq!(held, Some((TaskState::Held, Some(delay::Hold::Suspended))));
+    assert_eq!(shop.delay(&["resume", &id]).rows()[0], [id.as_str(), "resumed"]);
+    assert_eq!(shop.record(filled.ready).await?.map(|record| record.state), Some(TaskState::Ready));
+    let refused = shop.delay(&["suspend", &filled.succeeded.to_string()]).expect(1);
+    assert!(refused.stderr.contains("only ready and running tasks can be suspended"), "{refused:?}");
+    let document = shop.delay(&["suspend", "--json", &filled.running.to_string()]).json();
+    assert_eq!(document["tasks"][0]["outcome"], "asked");
+    Ok(())
+}

@@ -17,12 +17,7 @@ pub(crate) fn built() -> &'static BTreeMap<String, PathBuf> {
     BUILT.get_or_init(|| {
         let output = Command::new(env!("CARGO"))
             // The whole workspace: the features are those that the tests were built with, so little is left to build.
-            .args([
-                "build",
-                "--workspace",
-                "--examples",
-                "--features=delay-examples/cron,delay-examples/http,delay-examples/process,delay-examples/queues",
-            ])
+            .args(["build", "--workspace", "--examples", "--all-features"])
             .arg("--message-format=json-render-diagnostics")
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .stderr(Stdio::inherit())

@@ -1,8 +1,8 @@
-//! What an operator does to single tasks.
+//! What an operator does to single tasks: retry, release, suspend, cancel, delete.
 
 use super::tables::{Name, Tables};
 use crate::id::TaskId;
-use crate::outcome::Transition;
+use crate::outcome::{Hold, Transition};
 use crate::store::{Acted, Action, Retention, TaskRecord};
 use crate::task::TaskState;
 use crate::time::Timestamp;
@@ -21,6 +21,20 @@ impl Tables {
                 }
                 self.enter(id, TaskState::Ready);
                 Acted::Done
+            }
+            (Action::Suspend, TaskState::Ready) => {
+                self.leave(id);
+                if let Some(row) = self.rows.get_mut(&id) {
+                    row.record.hold = Some(Hold::Suspended);
+                }
+                self.enter(id, TaskState::Held);
+                Acted::Done
+            }
+            (Action::Suspend, TaskState::Running) => {
+                if let Some(row) = self.rows.get_mut(&id) {
+                    row.suspend = true;
+                }
+                Acted::Asked
             }
             (Action::Cancel, TaskState::Ready | TaskState::Scheduled | TaskState::Held) => {
                 let reason = "cancelled before it ran".to_owned();
@@ -51,7 +65,7 @@ impl Tables {
         self.leave(id);
         self.cancels.remove(&id);
         let Some(row) = self.rows.get_mut(&id) else { return Acted::Unknown };
-        row.first_claim = None;
+        (row.first_claim, row.checkpoint, row.suspend) = (None, None, false);
         let record = &mut row.record;
         (record.attempt, record.crashes, record.eta) = (0, 0, now);
         (record.finished, record.hold) = (None, None);

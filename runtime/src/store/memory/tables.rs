@@ -41,6 +41,10 @@ pub(super) struct Row {
     pub(super) first_claim: Option<Timestamp>,
     pub(super) started: bool,
     expires: Option<Timestamp>,
+    /// What a program that was suspended has left.
+    pub(super) checkpoint: Option<Vec<u8>>,
+    /// Somebody wants it suspended.
+    pub(super) suspend: bool,
 }
 
 #[derive(Debug)]
@@ -135,7 +139,15 @@ impl Tables {
             result: None,
         };
         let state = if eta > now { TaskState::Scheduled } else { TaskState::Ready };
-        self.rows.insert(task.id, Row { record, first_claim: None, started: false, expires: None });
+        let row = Row {
+            record,
+            first_claim: None,
+            started: false,
+            expires: None,
+            checkpoint: None,
+            suspend: false,
+        };
+        self.rows.insert(task.id, row);
         self.enter(task.id, state);
         Pushed::Added
     }
@@ -210,7 +222,10 @@ impl Tables {
                 TaskState::Held
             }
         };
+        row.suspend &= !matches!(state, TaskState::Held);
         if let Some(keep) = keep {
+            row.suspend = false;
+            row.checkpoint = None;
             record.finished = Some(now);
             let expires = now.after(keep);
             row.expires = Some(expires);

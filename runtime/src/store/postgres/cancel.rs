@@ -1,4 +1,4 @@
-//! What an operator does to tasks: retry, release, cancel, delete. Each action is one statement over all ids; it answers
+//! What an operator does to tasks: retry, release, suspend, cancel, delete. Each action is one statement over all ids; it answers
 //! what state each task was in, and what it did.
 
 use std::collections::HashMap;
@@ -64,6 +64,20 @@ const RETRY: &str = ", waiting AS (
         ON CONFLICT ON CONSTRAINT name_name DO UPDATE SET until = NULL WHERE n.id = excluded.id),
     forgotten AS (DELETE FROM @.cancel WHERE id IN (SELECT id FROM gone))";
 
+/// What a program has left is not for a task that begins anew, or is gone.
+const FORGET_CHECKPOINT: &str = ", kept AS (DELETE FROM @.checkpoint WHERE id IN (SELECT id FROM gone)),
+    unasked AS (DELETE FROM @.suspend WHERE id IN (SELECT id FROM gone))";
+
+/// A ready task is set aside at once (4 is `Hold::Suspended`); the worker of a running one is asked.
+const SUSPEND: &str = ", gone AS (
+        UPDATE @.task SET place = 3, hold = 4
+        WHERE id = ANY ($4) AND worker IS NULL AND place + 0 IN (0, 7) RETURNING id),
+    wanted AS (
+        INSERT INTO @.suspend(id) SELECT id FROM @.task WHERE id = ANY ($4) AND worker IS NOT NULL ON CONFLICT DO NOTHING)";
+
+/// It is not to be suspended any more.
+const UNASK: &str = ", unasked AS (DELETE FROM @.suspend WHERE id IN (SELECT id FROM gone))";
+
 const RELEASE: &str = ", gone AS (
         UPDATE @.task SET place = 7, hold = NULL WHERE id = ANY ($4) AND place + 0 = 3 RETURNING id)";
 
@@ -100,7 +114,11 @@ impl Base {
                 answers[place] = match found.get(&id) {
                     None => Some(Acted::Unknown),
                     Some((_, true)) => Some(Acted::Done),
-                    Some((TaskState::Running, false)) if action == Action::Cancel => Some(Acted::Asked),
+                    Some((TaskState::Running, false))
+                        if matches!(action, Action::Cancel | Action::Suspend) =>
+                    {
+                        Some(Acted::Asked)
+                    }
                     Some((state, false)) if may(action, *state) => None,
                     Some((state, false)) => Some(Acted::Wrong(*state)),
                 };
@@ -117,10 +135,11 @@ impl Base {
         ids: impl Iterator<Item = TaskId>,
     ) -> Result<HashMap<TaskId, (TaskState, bool)>> {
         let parts: &[&str] = match action {
-            Action::Retry => &[RETRY],
-            Action::Release => &[RELEASE],
+            Action::Retry => &[RETRY, FORGET_CHECKPOINT],
+            Action::Release => &[RELEASE, UNASK],
+            Action::Suspend => &[SUSPEND],
             Action::Cancel => &[STOP, KEEP, BURY, ASK],
-            Action::Delete => &[DELETE],
+            Action::Delete => &[DELETE, FORGET_CHECKPOINT],
         };
         let text = self.dialect.write(&format!("{CLOCK}{}{ANSWER}", parts.concat()));
         let rows = self.run_on(session, &text, &uuids(ids)).await?;
@@ -165,6 +184,7 @@ fn may(action: Action, state: TaskState) -> bool {
     match action {
         Action::Retry => matches!(state, S::Held | S::Failed | S::Cancelled | S::Scheduled),
         Action::Release => state == S::Held,
+        Action::Suspend => state == S::Ready,
         Action::Cancel => matches!(state, S::Ready | S::Scheduled | S::Held),
         Action::Delete => state != S::Running,
     }

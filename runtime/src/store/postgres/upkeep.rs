@@ -8,6 +8,7 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::base::Base;
+use super::checkpoint;
 use super::marks::Ranges;
 use super::partitions;
 use super::sql::{Parameter, Session, Sql};
@@ -27,8 +28,9 @@ pub(super) const PROMOTE: Sql = Sql {
     types: &[Type::INT8, Type::INT8, Type::INT8],
 };
 
-/// What there is to do. Ready tasks below a mark of this process were committed late. The last column is the net under
-/// all notifications: there is something that a turn could claim, or has to cancel.
+/// What there is to do. Ready tasks below a mark of this process were committed late. The last column but one is the net
+/// under all notifications: there is something that a turn could claim, or has to cancel. The last one is what ended
+/// programs have left.
 const LOOK: Sql = Sql {
     text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now)
     SELECT now,
@@ -46,7 +48,9 @@ const LOOK: Sql = Sql {
             CROSS JOIN generate_series(q.i, q.j) AS n
             CROSS JOIN LATERAL (SELECT FROM @.task t WHERE t.place = 0 AND t.worker IS NULL AND t.queue = q.queue
                 AND (t.priority, t.eta) >= ($8[n], $10[n]) AND t.priority <= $9[n]
-                ORDER BY t.priority, t.eta, t.id LIMIT 1) r)
+                ORDER BY t.priority, t.eta, t.id LIMIT 1) r),
+        EXISTS (SELECT FROM @.checkpoint c WHERE NOT EXISTS (SELECT FROM @.task t WHERE t.id = c.id))
+            OR EXISTS (SELECT FROM @.suspend s WHERE NOT EXISTS (SELECT FROM @.task t WHERE t.id = s.id))
     FROM clock",
     types: &[
         Type::INT8,
@@ -180,6 +184,9 @@ impl Base {
             session.rows("remove names whose time is over", &PRUNE_NAMES, &[&self.now(), &batch]).await?;
         }
         self.recount_limits(&session).await?;
+        if is(7) {
+            checkpoint::sweep(&session).await?;
+        }
         partitions::tend(self, &session, now).await;
         if upkept.promoted + upkept.rescued > 0 {
             self.woke();

@@ -1,4 +1,4 @@
-//! What an operator does to single tasks: retry, cancel, delete.
+//! What an operator does to single tasks: retry, suspend, cancel, delete.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::inspect::{JOINS, STATE, read_state};
 use super::key;
 use super::session::Session;
 use crate::error::Result;
+use crate::outcome::Hold;
 use crate::store::{Acted, Action, WorkerId};
 use crate::task::{TaskId, TaskState};
 
@@ -50,6 +51,7 @@ impl Session {
                 self.write(RENEW, params![row, self.now.as_micros()])?;
                 self.write(REVIVE_NAME, [row])?;
                 self.write(FORGET, [id.as_bytes()])?;
+                self.forget_checkpoint(row)?;
                 self.make_ready(row)?;
                 self.after.wake = true;
             }
@@ -57,6 +59,14 @@ impl Session {
                 self.leave(row, state)?;
                 self.make_ready(row)?;
                 self.after.wake = true;
+            }
+            (Action::Suspend, TaskState::Ready) => {
+                self.leave(row, state)?;
+                self.hold(row, Hold::Suspended)?;
+            }
+            (Action::Suspend, TaskState::Running) => {
+                self.ask_suspend(row)?;
+                return Ok(Acted::Asked);
             }
             (Action::Cancel, TaskState::Ready | TaskState::Scheduled | TaskState::Held) => {
                 self.cancel_waiting(id, row, state)?;
@@ -123,6 +133,7 @@ impl Session {
         self.leave(row, state)?;
         self.write(FORGET_RUN, [row])?;
         self.write("DELETE FROM delay_done WHERE seq = ?1", [row])?;
+        self.forget_checkpoint(row)?;
         self.write("DELETE FROM delay_task WHERE seq = ?1", [row])?;
         self.after.finished.push(id);
         Ok(())

@@ -114,6 +114,17 @@ CREATE TABLE delay_worker(
 
 -- Running tasks that somebody wants cancelled; nearly always empty.
 CREATE TABLE delay_cancel(id BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+", "
+-- What programs that were suspended have left for their next attempt; a row of a task that has ended is swept.
+CREATE TABLE delay_checkpoint(
+  seq INTEGER PRIMARY KEY,
+  id BLOB NOT NULL,
+  saved INTEGER NOT NULL,
+  bytes BLOB NOT NULL
+) STRICT;
+
+-- Running tasks that somebody wants suspended; nearly always empty.
+CREATE TABLE delay_suspend(seq INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT;
 "];
 
 const META: &str = "CREATE TABLE IF NOT EXISTS delay_meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL)

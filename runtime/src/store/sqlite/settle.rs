@@ -131,7 +131,10 @@ impl Session {
             return Ok(false);
         }
         match (wait.place, eta) {
-            (Place::Held(hold), _) => self.hold(fence.row, hold)?,
+            (Place::Held(hold), _) => {
+                self.hold(fence.row, hold)?;
+                self.unask_suspend(fence.row)?;
+            }
             (Place::After(wait), Some(eta)) if !wait.is_zero() => self.schedule(fence.row, eta)?,
             _ => self.make_ready(fence.row)?,
         }

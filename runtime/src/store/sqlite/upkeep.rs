@@ -42,6 +42,7 @@ impl Session {
         let pruned = self.prune(rules.batch)?;
         self.prune_names(rules.batch)?;
         self.prune_strays()?;
+        self.sweep_checkpoints()?;
         self.after.wake |= promoted + rescued > 0;
         let more = promoted.max(pruned) >= rules.batch as u64;
         Ok(Upkept { promoted, rescued, quarantined, pruned, more })

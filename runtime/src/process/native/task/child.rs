@@ -25,6 +25,7 @@ use crate::panics;
 use crate::process::trap::Trap;
 use crate::registry::Registry;
 use crate::states::States;
+use crate::store::Fence;
 use crate::time::Timestamp;
 
 inventory::submit! { Entry::early(ENTRY, run) }
@@ -72,8 +73,11 @@ fn perform(
         Err(error) => return Outcome::Failed(Class::Retry, error.chain()),
     };
     let limits = assignment.limits();
+    let task = TaskId::from_bytes(assignment.task);
     let facts = Facts {
-        task: TaskId::from_bytes(assignment.task),
+        task,
+        // There is nothing to write with it: the store that this process sees refuses all that takes one.
+        fence: Fence { id: task, epoch: 0, named: false, limit: 0, row: 0 },
         function: registration.function,
         queue: assignment.queue,
         name: assignment.name,

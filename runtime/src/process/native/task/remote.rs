@@ -9,9 +9,9 @@ use crate::error::{Error, Kind};
 use crate::id::TaskId;
 use crate::queues::{Change, QueueConfig};
 use crate::store::{
-    Acted, Action, Count, Enlist, Fence, Filter, Forgotten, Inspect, LeaseEnd, LeaseEnded, LeaseOrder,
-    Pending, Pushed, QueueBook, QueueDesk, QueueEdit, QueueStats, Settled, Signals, Store, TaskRecord, Turn,
-    Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
+    Acted, Action, Checkpoints, Count, Enlist, Fence, Filter, Forgotten, Inspect, LeaseEnd, LeaseEnded,
+    LeaseOrder, Pending, Pushed, QueueBook, QueueDesk, QueueEdit, QueueStats, Settled, Signals, Store,
+    TaskRecord, Turn, Turned, Upkeep, UpkeepRules, Upkept, WorkerId, WorkerRecord,
 };
 use crate::task::Task;
 
@@ -151,6 +151,20 @@ impl QueueDesk for RemoteStore {
     }
 
     fn purge(&self, _: String, _: usize) -> Pending<'_, u64> {
+        refused()
+    }
+}
+
+impl Checkpoints for RemoteStore {
+    fn checkpoint(&self, _: Fence, _: Option<Vec<u8>>) -> Pending<'_, Settled> {
+        refused()
+    }
+
+    fn snapshot(&self, _: TaskId) -> Pending<'_, Option<Vec<u8>>> {
+        refused()
+    }
+
+    fn suspends(&self, _: Vec<TaskId>) -> Pending<'_, Vec<TaskId>> {
         refused()
     }
 }

@@ -106,6 +106,7 @@ pub(super) enum Answer {
 pub(super) enum SentAction {
     Retry,
     Release,
+    Suspend,
     Cancel,
     Delete,
 }
@@ -115,6 +116,7 @@ impl From<Action> for SentAction {
         match action {
             Action::Retry => Self::Retry,
             Action::Release => Self::Release,
+            Action::Suspend => Self::Suspend,
             Action::Cancel => Self::Cancel,
             Action::Delete => Self::Delete,
         }
@@ -126,6 +128,7 @@ impl From<SentAction> for Action {
         match action {
             SentAction::Retry => Self::Retry,
             SentAction::Release => Self::Release,
+            SentAction::Suspend => Self::Suspend,
             SentAction::Cancel => Self::Cancel,
             SentAction::Delete => Self::Delete,
         }
