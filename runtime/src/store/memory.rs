@@ -18,6 +18,7 @@ use crate::time::Timestamp;
 mod actions;
 mod queues;
 mod tables;
+mod upkeep;
 
 use tables::{Tables, Worker};
 

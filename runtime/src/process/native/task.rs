@@ -31,6 +31,7 @@ use crate::stopper::Stopper;
 use service::TaskService;
 use word::Assignment;
 
+mod body;
 mod child;
 mod link;
 mod remote;

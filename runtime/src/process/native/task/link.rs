@@ -14,7 +14,8 @@ use super::super::flow::{Bodies, MOST_DATA, Windows, decode_flow, encode_data, e
 use super::super::packet::{DISCOVER, Domain, Packet, Reader};
 use super::super::sys;
 use super::ENTRY;
-use super::word::{Answer, Ask, Body};
+use super::body::Body;
+use super::word::{Answer, Ask};
 use crate::codec;
 use crate::error::{Error, Kind, Result};
 

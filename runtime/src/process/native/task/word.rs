@@ -1,7 +1,4 @@
 //! What a function's process and its host say to each other, beyond packets: values and their packing.
-//!
-//! A body that fits into a packet is in it, behind a zero; one that does not is a stream, which the packet names
-//! behind a one.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -10,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use tracing::level_filters::LevelFilter;
 
 use super::super::bytes::Bytes;
-use super::super::packet::{Lie, Packet};
 use super::Work;
 use crate::codec;
 use crate::context::Context;
@@ -378,34 +374,4 @@ pub(super) struct Line {
     pub(super) level: u8,
     pub(super) target: String,
     pub(super) text: String,
-}
-
-/// A body, or the stream that it is sent as.
-pub(super) enum Body<'a> {
-    Here(&'a [u8]),
-    Stream(i32),
-}
-
-/// The longest body that is in the packet itself.
-const MOST_HERE: usize = Packet::CONTENT - 1;
-
-impl<'a> Body<'a> {
-    pub(super) fn fits(body: &[u8]) -> bool {
-        body.len() <= MOST_HERE
-    }
-
-    pub(super) fn encode(&self) -> Vec<u8> {
-        match self {
-            Self::Here(body) => [&[0], *body].concat(),
-            Self::Stream(stream) => [&[1], &stream.to_le_bytes()[..]].concat(),
-        }
-    }
-
-    pub(super) fn decode(content: &'a [u8]) -> Result<Self, Lie> {
-        match content {
-            [0, body @ ..] => Ok(Self::Here(body)),
-            [1, a, b, c, d] => Ok(Self::Stream(i32::from_le_bytes([*a, *b, *c, *d]))),
-            _ => Err(Lie::Content("a call is a body, or names the stream that is one")),
-        }
-    }
 }
