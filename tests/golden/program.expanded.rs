@@ -18,7 +18,6 @@ impl Report {
 impl ::delay::Function for Report {
     type Value = String;
     fn registration() -> &'static ::delay::__private::Registration {
-        use ::delay::__private::PlainValue as _;
         static PROGRAM: ::std::sync::LazyLock<::delay::__private::Program> = ::std::sync::LazyLock::new(||
         {
             let module: &[u8] = ::core::include_bytes!("report.wasm");
