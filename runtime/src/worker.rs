@@ -322,7 +322,10 @@ impl Loop {
                     self.dry = turned.claims.len() < sent.want && !self.woken;
                 }
                 self.ahead.extend(turned.claims);
-                self.next_due = turned.next.map(|wait| Instant::now() + wait);
+                let next = turned.next.map(|wait| Instant::now() + wait);
+                // Only a claim looks at limits: what the last one said of them still holds.
+                self.next_due =
+                    if sent.want > 0 { next } else { self.next_due.into_iter().chain(next).min() };
                 turned.cancels.into_iter().for_each(|id| self.cancel(id));
             }
             Err(error) if error.is_stale_lease() => self.start_over().await,

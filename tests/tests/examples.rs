@@ -36,8 +36,8 @@ fn every_example_has_a_test() {
         "checksum",
         "cron",
         "dispatcher",
-        "queues",
         "isolate",
+        "queues",
         "quickstart",
         "retry",
         "shutdown",
@@ -45,8 +45,8 @@ fn every_example_has_a_test() {
         "survive_deploy",
         "testing",
         "transaction",
-        "webapp",
         "wasm_plugin",
+        "webapp",
     ];
     let built: Vec<&str> = built().keys().map(String::as_str).collect();
     assert_eq!(built, tested, "an example that was added is to be tested here, too");
