@@ -41,7 +41,7 @@ async fn ponder(ctx: &Context) {
 #[delay::main]
 async fn main() -> delay::Result<()> {
     let url = delay_examples::store();
-    let rt = Runtime::builder(&url).queues(["shutdown"]).grace("1s").build().await?;
+    let rt = Runtime::builder(&url).queues(["shutdown"]).grace("3s").build().await?;
     if waiting(rt.client()).await?.is_empty() {
         Fetch::task(1).tag("fetch").add(&rt).await?;
         Ponder::task().tag("ponder").add(&rt).await?;
