@@ -28,9 +28,9 @@ pub(super) const PROMOTE: Sql = Sql {
     types: &[Type::INT8, Type::INT8, Type::INT8],
 };
 
-/// What there is to do. Ready tasks below a mark of this process were committed late. The last column but one is the net
-/// under all notifications: there is something that a turn could claim, or has to cancel. The last one is what ended
-/// programs have left.
+/// What there is to do. Ready tasks below a mark of this process were committed late. The sixth is the net
+/// under all notifications: there is something that a turn could claim, or has to cancel. Then: what ended programs have
+/// left, and limited queues whose places may be counted wrongly.
 const LOOK: Sql = Sql {
     text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now)
     SELECT now,
@@ -50,7 +50,8 @@ const LOOK: Sql = Sql {
                 AND (t.priority, t.eta) >= ($8[n], $10[n]) AND t.priority <= $9[n]
                 ORDER BY t.priority, t.eta, t.id LIMIT 1) r),
         EXISTS (SELECT FROM @.checkpoint c WHERE NOT EXISTS (SELECT FROM @.task t WHERE t.id = c.id))
-            OR EXISTS (SELECT FROM @.suspend s WHERE NOT EXISTS (SELECT FROM @.task t WHERE t.id = s.id))
+            OR EXISTS (SELECT FROM @.suspend s WHERE NOT EXISTS (SELECT FROM @.task t WHERE t.id = s.id)),
+        EXISTS (SELECT FROM @.queue_limit WHERE running > 0 AND moved < now - 1000000)
     FROM clock",
     types: &[
         Type::INT8,
@@ -183,7 +184,9 @@ impl Base {
         if is(3) {
             session.rows("remove names whose time is over", &PRUNE_NAMES, &[&self.now(), &batch]).await?;
         }
-        self.recount_limits(&session).await?;
+        if is(8) {
+            self.recount_limits(&session).await?;
+        }
         if is(7) {
             checkpoint::sweep(&session).await?;
         }
