@@ -100,7 +100,8 @@ fn the_container_has_no_rights_and_no_files(isolation: Isolation) {
             eprintln!("limits-only: there are no namespaces and no root of its own to look at");
         } else if let Ok(root) = fs::read_dir(format!("/proc/{container}/root")) {
             assert_eq!(root.count(), 0, "its root is empty");
-            let made = fs::write(format!("/proc/{container}/root/x"), "x").unwrap_err();
+            let its_root = format!("/proc/{container}/root");
+            let made = fs::write(format!("{its_root}/x"), "x").unwrap_err();
             assert_eq!(made.raw_os_error(), Some(libc::EROFS), "and cannot be written to");
             for space in ["user", "pid", "mnt", "net", "ipc", "uts"] {
                 let of = |who: &str| fs::read_link(format!("/proc/{who}/ns/{space}")).unwrap();
