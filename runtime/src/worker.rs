@@ -86,7 +86,8 @@ impl Worker {
             woken: false,
             last_claim: 0,
             turns: 0,
-            started_since_turn: 0,
+            begun: 0,
+            sent: VecDeque::new(),
             pace: 0,
             next_due: None,
             backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
@@ -142,8 +143,11 @@ struct Loop {
     /// The number of the turn that claimed last.
     last_claim: u64,
     turns: u64,
-    started_since_turn: usize,
-    /// Attempts begun during the last turn: how many are worth claiming ahead.
+    /// Attempts begun since the worker began.
+    begun: usize,
+    /// How many had begun when the last turns were sent, one for each lane, the latest first.
+    sent: VecDeque<usize>,
+    /// What [`begun_lately`](Self::begun_lately) was when the last turn was sent.
     pace: usize,
     next_due: Option<Instant>,
     backoff: Backoff,
@@ -253,7 +257,7 @@ impl Loop {
         let attempt = Box::pin(async move { end.decided(executor.run(job, slot).await) });
         // Refused by the stopper, the attempt is dropped, and its drop reports that.
         if let Ok(attempt) = self.worker.stopper.run_async_task(ctx.function(), attempt) {
-            self.started_since_turn += 1;
+            self.begun += 1;
             let attempt = attempt.abort_handle();
             self.running.insert(fence.id, Running { epoch: fence.epoch, ctx, attempt });
         }
@@ -284,20 +288,29 @@ impl Loop {
         if want.max(self.ended.len()) < worth {
             return None;
         }
-        self.pace = self.started_since_turn;
-        self.started_since_turn = 0;
         self.turns += 1;
+        self.pace = self.begun_lately();
+        self.sent.truncate(self.worker.store.lanes() - 1);
+        self.sent.push_front(self.begun);
         let (number, worker, settle) = (self.turns, self.id, std::mem::take(&mut self.ended));
         let queues = self.worker.config.queues.borrow().clone();
         let turn = Turn { worker, settle: settle.clone(), want, queues };
         let store = Arc::clone(&self.worker.store);
-        Some(Sent { number, worker, settle, want, answer: Box::pin(async move { store.turn(turn).await }) })
+        let answer = Box::pin(async move { store.turn(turn).await });
+        Some(Sent { number, worker, settle, want, answer })
     }
 
-    /// What the free slots can take, and ahead of them what will have begun by the next turn, judged by the last one:
-    /// slow tasks are left to other workers, fast ones are never waited for.
+    /// How many attempts have begun in the time that a turn takes from being sent to the sending of the next one in its
+    /// lane.
+    fn begun_lately(&self) -> usize {
+        self.begun - self.sent.get(self.lanes.busy()).or(self.sent.back()).unwrap_or(&0)
+    }
+
+    /// What the free slots can take, and ahead of them twice what will have begun when the answer is there, judged by
+    /// other turns: slow tasks are left to other workers, fast ones are never waited for.
     fn want(&self) -> usize {
-        let target = self.free() + (2 * self.pace.max(self.started_since_turn)).min(MOST_AHEAD);
+        let pace = self.pace.max(self.begun_lately());
+        let target = self.free() + (2 * pace).min(MOST_AHEAD);
         let coming = self.ahead.len() + self.lanes.want();
         if coming * 2 > target { 0 } else { target - coming }
     }

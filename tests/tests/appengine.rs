@@ -20,14 +20,18 @@ use serde::{Deserialize, Serialize};
 const ELSEWHERE: [(&str, &str, &str); 18] = [
     (
         "D1",
-        "tests/ui/first-parameter-not-context.stderr",
+        "tests/ui/cases/first-parameter-not-context.stderr",
         "the first parameter of a delayed function is `&Context`",
     ),
-    ("D1", "tests/ui/context-missing.stderr", "the first parameter of a delayed function is `&Context`"),
-    ("D3", "tests/ui/wrong-arguments-of-a-call.stderr", "expected `u32`, found `&str`"),
-    ("D4", "tests/ui/wrong-arguments-of-a-call.stderr", "argument #3 of type `&str` is missing"),
-    ("D5", "tests/ui/wrong-arguments-of-a-call.stderr", "unexpected argument #4 of type `bool`"),
-    ("D6", "tests/ui/argument-not-serializable.stderr", "Serialize` is not satisfied"),
+    (
+        "D1",
+        "tests/ui/cases/context-missing.stderr",
+        "the first parameter of a delayed function is `&Context`",
+    ),
+    ("D3", "tests/ui/cases/wrong-arguments-of-a-call.stderr", "expected `u32`, found `&str`"),
+    ("D4", "tests/ui/cases/wrong-arguments-of-a-call.stderr", "argument #3 of type `&str` is missing"),
+    ("D5", "tests/ui/cases/wrong-arguments-of-a-call.stderr", "unexpected argument #4 of type `bool`"),
+    ("D6", "tests/ui/cases/argument-not-serializable.stderr", "Serialize` is not satisfied"),
     (
         "D3 in a payload",
         "runtime/src/codec/arguments.rs",
@@ -41,13 +45,13 @@ const ELSEWHERE: [(&str, &str, &str); 18] = [
         "runtime/src/registry.rs",
         "fn two_functions_of_one_identity_are_refused_with_both_places",
     ),
-    ("D16", "tests/ui/headers-outside-a-function.stderr", "no method named `headers` found"),
+    ("D16", "tests/ui/cases/headers-outside-a-function.stderr", "no method named `headers` found"),
     ("Q6", "runtime/src/http/task_headers/tests.rs", "1500000000"),
     ("Q7", "runtime/src/http/task_headers/tests.rs", "TaskHeaders::default()"),
     ("B1", "tests/tests/http_background.rs", "fn b1_the_start_returns_before_the_request_arrives"),
     ("B2", "tests/tests/http_background.rs", "fn b2_the_request_arrives_before_the_start_returns"),
     ("B3", "tests/tests/http_background.rs", "fn b3_each_call_asks_the_host_exactly_once"),
-    ("ui", "tests/tests/ui.rs", "compile_fail(\"ui/*.rs\")"),
+    ("ui", "tests/ui/ui.rs", "compile_fail(\"cases/*.rs\")"),
 ];
 
 #[test]

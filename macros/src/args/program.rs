@@ -49,7 +49,7 @@ pub(crate) fn parse(tokens: TokenStream, mistakes: &mut Mistakes) -> Args {
                     program.word(&name, input)
                 }
                 Some(name) if is_nobodys(&name, input) => {
-                    let words: Vec<&str> = WORDS.iter().chain(OWN).copied().collect();
+                    let words: Vec<&str> = of_functions().chain(OWN.iter().copied()).collect();
                     Err(Error::new(
                         name.span(),
                         nearest::unknown(&name.to_string(), "`#[delay::program]`", &words),
@@ -89,7 +89,12 @@ pub(crate) fn parse(tokens: TokenStream, mistakes: &mut Mistakes) -> Args {
 fn is_nobodys(name: &Ident, input: ParseStream<'_>) -> bool {
     let ahead = input.fork();
     let alone = ahead.call(Ident::parse_any).is_ok() && (ahead.is_empty() || ahead.peek(Token![,]));
-    !alone && !WORDS.contains(&name.to_string().as_str())
+    !alone && !of_functions().any(|word| name == word)
+}
+
+/// The words that a program has as a function does: it needs no process of its own, and its limits are others.
+fn of_functions() -> impl Iterator<Item = &'static str> {
+    WORDS.iter().copied().filter(|word| !["isolate", "memory", "cpu"].contains(word))
 }
 
 /// The tokens up to the next comma.
