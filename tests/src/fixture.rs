@@ -68,16 +68,16 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// An empty one.
+    /// An empty one, which keeps what ends by the bundle however little it is.
     #[must_use]
     pub fn fresh() -> Box<dyn Backend> {
-        Box::new(Self { schema: Schema::fresh(), options: "" })
+        Box::new(Self { schema: Schema::fresh(), options: "bundle=1" })
     }
 
     /// An empty one that does without all that makes it fast.
     #[must_use]
     pub fn bare() -> Box<dyn Backend> {
-        let options = "notify=off&skip_locked=off&advisory_locks=off&prepare=off";
+        let options = "notify=off&skip_locked=off&advisory_locks=off&prepare=off&bundle=0";
         Box::new(Self { schema: Schema::fresh(), options })
     }
 }

@@ -22,6 +22,7 @@ use crate::time::Timestamp;
 mod address;
 mod answer;
 mod base;
+mod bundle;
 mod cancel;
 mod checkpoint;
 mod claims;

@@ -7,6 +7,7 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::base::Base;
+use super::bundle;
 use super::push::{micros, task_id, uuids};
 use super::sql::Session;
 use super::statement::{BURY, KEEP};
@@ -15,7 +16,7 @@ use crate::store::{Acted, Action};
 use crate::task::{TaskId, TaskState};
 
 /// What all of these are told, by the numbers of the turn: `$1` now, `$4` ids, `$10` how long a cancelled task is kept,
-/// `$11` how long its name stays taken.
+/// `$11` how long its name stays taken, `$12` the ids' buckets.
 const TYPES: &[Type] = &[
     Type::INT8,
     Type::INT8,
@@ -28,6 +29,7 @@ const TYPES: &[Type] = &[
     Type::TEXT,
     Type::INT8,
     Type::INT8,
+    Type::INT8_ARRAY,
 ];
 
 const CLOCK: &str = "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now)";
@@ -86,15 +88,30 @@ const DELETE: &str = ", waiting AS (
     ended AS (
         DELETE FROM @.history WHERE id = ANY ($4)
         AND expires > (SELECT value FROM @.meta WHERE key = 'horizon') RETURNING id, queue, name),
-    gone AS (SELECT * FROM waiting UNION ALL SELECT * FROM ended),
+    bundled AS (SELECT d.id, b.queue, d.name FROM @.bundle b CROSS JOIN LATERAL unnest(b.tasks) d
+        WHERE b.bucket = ANY ($12) AND b.ids && $4 AND d.id = ANY ($4)
+        AND b.expires > (SELECT value FROM @.meta WHERE key = 'horizon')),
+    lessened AS (UPDATE @.bundle b SET (count, ids, tasks) = (
+            SELECT count(*), coalesce(array_agg(d.id), '{}'), coalesce(array_agg(d::@.ended), '{}')
+            FROM unnest(b.tasks) d WHERE d.id <> ALL ($4))
+        WHERE b.bucket = ANY ($12) AND b.ids && $4
+        AND b.expires > (SELECT value FROM @.meta WHERE key = 'horizon')),
+    gone AS (SELECT * FROM waiting UNION ALL SELECT * FROM ended UNION ALL SELECT * FROM bundled),
     freed AS (DELETE FROM @.name n USING gone g WHERE n.queue = g.queue AND n.name = g.name AND n.id = g.id)";
+
+/// So that what is deleted from bundles stands in them when the statement sees them.
+const LOCK_BUNDLES: &str = "SELECT FROM @.bundle b WHERE b.bucket = ANY ($12) AND b.ids && $4
+    ORDER BY b.bucket, b.ids FOR UPDATE";
 
 /// The state of each task as the statement found it, and whether it was changed.
 const ANSWER: &str = "
     SELECT t.id, (CASE WHEN t.worker IS NOT NULL THEN 2 WHEN t.place = 7 THEN 0 ELSE t.place END)::int2, t.id IN (SELECT id FROM gone)
     FROM @.task t WHERE t.id = ANY ($4)
     UNION ALL SELECT h.id, h.state, h.id IN (SELECT id FROM gone) FROM @.history h WHERE h.id = ANY ($4)
-        AND h.expires > (SELECT value FROM @.meta WHERE key = 'horizon')";
+        AND h.expires > (SELECT value FROM @.meta WHERE key = 'horizon')
+    UNION ALL SELECT d.id, 4::int2, d.id IN (SELECT id FROM gone) FROM @.bundle b CROSS JOIN LATERAL unnest(b.ids) d(id)
+        WHERE b.bucket = ANY ($12) AND b.ids && $4 AND d.id = ANY ($4)
+        AND b.expires > (SELECT value FROM @.meta WHERE key = 'horizon')";
 
 /// What a task says that was cancelled before it ran.
 const REASON: &str = "cancelled before it ran";
@@ -142,7 +159,17 @@ impl Base {
             Action::Delete => &[DELETE, FORGET_CHECKPOINT],
         };
         let text = self.dialect.write(&format!("{CLOCK}{}{ANSWER}", parts.concat()));
-        let rows = self.run_on(session, &text, &uuids(ids)).await?;
+        let ids: Vec<TaskId> = ids.collect();
+        let rows = if action == Action::Delete {
+            let lock = self.dialect.write(LOCK_BUNDLES);
+            let work = async {
+                self.run_on(session, &lock, &ids).await?;
+                self.run_on(session, &text, &ids).await
+            };
+            session.in_transaction("delete tasks", work).await?
+        } else {
+            self.run_on(session, &text, &ids).await?
+        };
         let found = rows.iter().filter_map(|row| {
             let state = TaskState::from_code(row.get::<_, i16>(1).into())?;
             Some((task_id(row.get(0)), (state, row.get(2))))
@@ -159,18 +186,37 @@ impl Base {
     pub(super) async fn honour_cancels(&self, session: &Session, ids: &[Uuid]) -> Result<()> {
         const HONOUR: &[&str] = &[CLOCK, STOP, KEEP, BURY, FORGET_HONOURED];
         let text = self.dialect.write(&HONOUR.concat());
-        let stopped = self.run_on(session, &text, ids).await?;
+        let ids: Vec<TaskId> = ids.iter().copied().map(task_id).collect();
+        let stopped = self.run_on(session, &text, &ids).await?;
         let stopped: Vec<TaskId> = stopped.iter().map(|row| task_id(row.get(0))).collect();
         self.ended(&stopped);
         Ok(())
     }
 
-    async fn run_on(&self, session: &Session, text: &str, ids: &[Uuid]) -> Result<Vec<tokio_postgres::Row>> {
+    async fn run_on(
+        &self,
+        session: &Session,
+        text: &str,
+        ids: &[TaskId],
+    ) -> Result<Vec<tokio_postgres::Row>> {
+        let (ids, buckets) = (uuids(ids.iter().copied()), bundle::buckets(ids));
         let keep = micros(self.retention.cancelled);
         let tombstone = micros(self.retention.tombstone);
         let none: Option<i64> = None;
-        let parameters: [super::sql::Parameter<'_>; 11] =
-            [&self.now(), &none, &none, &ids, &none, &none, &none, &none, &REASON, &keep, &tombstone];
+        let parameters: [super::sql::Parameter<'_>; 12] = [
+            &self.now(),
+            &none,
+            &none,
+            &ids,
+            &none,
+            &none,
+            &none,
+            &none,
+            &REASON,
+            &keep,
+            &tombstone,
+            &buckets,
+        ];
         session
             .run(text, TYPES, &parameters)
             .await

@@ -11,13 +11,15 @@ use crate::store::QueueStats;
 use crate::time::Timestamp;
 
 /// Unfinished tasks: how many, the earliest eta, and how many run or are leased; and what has ended within the last
-/// minute, which walks `history_finished`.
+/// minute, which walks `history_finished` and `bundle_finished`.
 const STATS: Sql = Sql {
     text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now)
     SELECT count(*), min(eta), count(*) FILTER (WHERE worker IS NOT NULL
             OR ($3 AND place = 1 AND attempt > 0 AND eta > (SELECT now FROM clock))),
         (SELECT count(*) FROM @.history WHERE finished > (SELECT now FROM clock) - 60000000 AND queue = $2
             AND state IN (4, 5) AND expires > (SELECT value FROM @.meta WHERE key = 'horizon'))
+            + (SELECT coalesce(sum(count), 0)::int8 FROM @.bundle WHERE finished > (SELECT now FROM clock) - 60000000
+            AND queue = $2 AND expires > (SELECT value FROM @.meta WHERE key = 'horizon'))
     FROM @.task WHERE queue = $2",
     types: &[Type::INT8, Type::TEXT, Type::BOOL],
 };

@@ -6,6 +6,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::base::Base;
+use super::bundle;
 use super::push::{task_id, uuid, uuids};
 use super::sql::{Session, Sql};
 use super::text::unpack;
@@ -24,15 +25,23 @@ const FROM_HISTORY: &str =
     "SELECT id, queue, name, tag, state, priority, eta, attempt, epoch, crashes, created, finished,
     NULL::int8, NULL::int2, error, options, payload, result FROM @.history";
 
+/// Of all of them.
+const COLUMNS: &str =
+    "id, queue, name, tag, state, priority, eta, attempt, epoch, crashes, created, finished, worker, hold,
+    error, options, payload, result";
+
 /// What has not expired.
 const STILL_KEPT: &str = "expires > (SELECT value FROM @.meta WHERE key = 'horizon')";
 
 const COUNTS: Sql = Sql {
-    text: "SELECT queue, state, count(*) FROM (
+    text: "SELECT queue, state, sum(count)::int8 FROM (SELECT queue, state, count(*) FROM (
             SELECT queue, (CASE WHEN worker IS NOT NULL THEN 2 WHEN place = 7 THEN 0 ELSE place END)::int2 AS state
             FROM @.task
             UNION ALL SELECT queue, state FROM @.history
                 WHERE expires > (SELECT value FROM @.meta WHERE key = 'horizon')) t
+        GROUP BY queue, state
+        UNION ALL SELECT queue, 4::int2, sum(count)::int8 FROM @.bundle
+            WHERE expires > (SELECT value FROM @.meta WHERE key = 'horizon') GROUP BY queue) c
         GROUP BY queue, state ORDER BY queue, state",
     types: &[],
 };
@@ -47,10 +56,13 @@ impl Base {
     pub(super) async fn get(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskRecord>>> {
         let session = self.session().await?;
         let text = format!(
-            "{FROM_TASK} WHERE id = ANY ($1) UNION ALL {FROM_HISTORY} WHERE id = ANY ($1) AND {STILL_KEPT}"
+            "{FROM_TASK} WHERE id = ANY ($1) UNION ALL {FROM_HISTORY} WHERE id = ANY ($1) AND {STILL_KEPT}
+            UNION ALL SELECT {COLUMNS} FROM ({} AND b.bucket = ANY ($2) AND b.ids && $1) b WHERE id = ANY ($1)",
+            bundle::FROM
         );
-        let wanted = uuids(ids.iter().copied());
-        let rows = self.read(&session, &text, &[Type::UUID_ARRAY], &[&wanted]).await?;
+        let (wanted, buckets) = (uuids(ids.iter().copied()), bundle::buckets(ids));
+        let types = [Type::UUID_ARRAY, Type::INT8_ARRAY];
+        let rows = self.read(&session, &text, &types, &[&wanted, &buckets]).await?;
         let found = rows.iter().map(|row| read_record(row).map(|record| (record.id, record)));
         let found: HashMap<TaskId, TaskRecord> = found.collect::<Result<_>>()?;
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
@@ -90,8 +102,21 @@ impl Base {
         // Places are spelled out, not bound, and on the tables' own column: only so can their indexes be used.
         let unfinished = |state: &str| part(&format!("{FROM_TASK} WHERE {state}"), String::new());
         let finished = |state: String| part(&format!("{FROM_HISTORY} WHERE {STILL_KEPT}"), state);
+        // The order of buckets is that of ids: a walk ends within the bucket in which the limit is reached.
+        let bundled = || {
+            let beyond = filter.beyond.map_or_else(String::new, |id| {
+                let sign = if filter.order == Order::OldestFirst { ">=" } else { "<=" };
+                format!(" AND b.bucket {sign} {}", bundle::bucket(id))
+            });
+            format!(
+                "(SELECT {COLUMNS} FROM ({}{beyond}) r WHERE true{conditions} ORDER BY bucket {direction}, id {direction}
+                LIMIT {limit})",
+                bundle::FROM
+            )
+        };
         let parts = match filter.state {
-            None => vec![unfinished("true"), finished(String::new())],
+            None => vec![unfinished("true"), finished(String::new()), bundled()],
+            Some(TaskState::Succeeded) => vec![finished(" AND state = 4".to_owned()), bundled()],
             Some(TaskState::Ready) => vec![unfinished("place IN (0, 7) AND worker IS NULL")],
             Some(TaskState::Running) => {
                 vec![unfinished("worker IS NOT NULL AND id IN (SELECT unnest(tasks) FROM @.claim)")]

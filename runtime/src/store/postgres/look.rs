@@ -83,9 +83,9 @@ pub(crate) async fn examine(options: &PostgresOptions, bounds: Bounds) -> Result
 pub(crate) async fn clear(options: &PostgresOptions) -> Result<()> {
     let base = open::connect(options, open::Access::Write)?;
     let session = base.session().await?;
-    let text = base
-        .dialect
-        .write("TRUNCATE @.task, @.claim, @.history, @.name, @.cancel, @.queue, @.queue_limit, @.worker");
+    let text = base.dialect.write(
+        "TRUNCATE @.task, @.claim, @.history, @.bundle, @.name, @.cancel, @.queue, @.queue_limit, @.worker",
+    );
     session.batch("empty the store", &text).await
 }
 

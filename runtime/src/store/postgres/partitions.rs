@@ -1,4 +1,4 @@
-//! History's partitions: made ahead, one per day of expiry, where rows are going to be written; dropped as a whole once
+//! The partitions of history and of bundles: made ahead, one per day of expiry, where rows are going to be written; dropped as a whole once
 //! the horizon has passed them. Any number of workers may do this at once: what somebody else has done is done.
 //!
 //! A partition that cannot be made or dropped because somebody reads history for long is no trouble: rows go to the
@@ -14,6 +14,9 @@ use super::base::Base;
 use super::push::micros;
 use super::sql::{Session, Sql};
 use crate::error::Result;
+
+/// What is in partitions.
+const PARENTS: [&str; 2] = ["history", "bundle"];
 
 /// The width of a partition, in microseconds.
 const DAY: i64 = 86_400_000_000;
@@ -42,7 +45,8 @@ const LIST: Sql = Sql {
 /// expires any more.
 const MOVE_HORIZON: Sql = Sql {
     text: "UPDATE @.meta m SET value = $1 WHERE key = 'horizon' AND value < $1
-        AND NOT EXISTS (SELECT FROM @.history WHERE expires > m.value AND expires <= $1)",
+        AND NOT EXISTS (SELECT FROM @.history WHERE expires > m.value AND expires <= $1)
+        AND NOT EXISTS (SELECT FROM @.bundle WHERE expires > m.value AND expires <= $1)",
     types: &[Type::INT8],
 };
 
@@ -53,7 +57,9 @@ const HOUR: i64 = 3_600_000_000;
 
 /// What the default partition holds is deleted: it is the exception.
 const PRUNE_DEFAULT: Sql = Sql {
-    text: "DELETE FROM @.history_default WHERE expires <= (SELECT value FROM @.meta WHERE key = 'horizon')",
+    text: "WITH bundled AS (
+            DELETE FROM @.bundle_default WHERE expires <= (SELECT value FROM @.meta WHERE key = 'horizon'))
+        DELETE FROM @.history_default WHERE expires <= (SELECT value FROM @.meta WHERE key = 'horizon')",
     types: &[],
 };
 
@@ -81,9 +87,6 @@ pub(super) async fn tend(base: &Base, session: &Session, now: i64) {
 
 async fn work(base: &Base, session: &Session, now: i64) -> Result<()> {
     let today = now.div_euclid(DAY);
-    let parent = base.dialect.write("@.history");
-    let rows = session.rows("look for partitions", &LIST, &[&parent]).await?;
-    let there: BTreeSet<i64> = rows.iter().filter_map(|row| day_of(row.get(0))).collect();
     let over = today.saturating_mul(DAY).min(now.saturating_sub(HOUR)).saturating_sub(1);
     session.rows("move the horizon", &MOVE_HORIZON, &[&over]).await?;
     let horizon: i64 = match session.rows("look for the horizon", &HORIZON, &[]).await?.first() {
@@ -91,11 +94,16 @@ async fn work(base: &Base, session: &Session, now: i64) -> Result<()> {
         None => return Ok(()),
     };
     session.rows("remove what was kept long enough", &PRUNE_DEFAULT, &[]).await?;
-    for day in wanted(base, today).difference(&there) {
-        alone(base, session, &make(*day)).await?;
-    }
-    for day in there.iter().filter(|day| (**day + 1).saturating_mul(DAY) <= horizon.saturating_add(1)) {
-        alone(base, session, &format!("DROP TABLE IF EXISTS @.{}", name(*day))).await?;
+    for parent in PARENTS {
+        let table = base.dialect.write(&format!("@.{parent}"));
+        let parts = session.rows("look for partitions", &LIST, &[&table]).await?;
+        let there: BTreeSet<i64> = parts.iter().filter_map(|row| day_of(parent, row.get(0))).collect();
+        for day in wanted(base, today).difference(&there) {
+            alone(base, session, &make(parent, *day)).await?;
+        }
+        for day in there.iter().filter(|day| (**day + 1).saturating_mul(DAY) <= horizon.saturating_add(1)) {
+            alone(base, session, &format!("DROP TABLE IF EXISTS @.{}", name(parent, *day))).await?;
+        }
     }
     Ok(())
 }
@@ -113,13 +121,13 @@ fn wanted(base: &Base, today: i64) -> BTreeSet<i64> {
 }
 
 /// Rows of the day that went to the default partition meanwhile are taken along.
-fn make(day: i64) -> String {
-    let (name, from, to) = (name(day), day * DAY, (day + 1) * DAY);
+fn make(parent: &str, day: i64) -> String {
+    let (name, from, to) = (name(parent, day), day * DAY, (day + 1) * DAY);
     format!(
-        "CREATE TABLE @.{name} (LIKE @.history INCLUDING DEFAULTS INCLUDING STORAGE);
-        WITH moved AS (DELETE FROM @.history_default WHERE expires >= {from} AND expires < {to} RETURNING *)
+        "CREATE TABLE @.{name} (LIKE @.{parent} INCLUDING DEFAULTS INCLUDING STORAGE);
+        WITH moved AS (DELETE FROM @.{parent}_default WHERE expires >= {from} AND expires < {to} RETURNING *)
             INSERT INTO @.{name} SELECT * FROM moved;
-        ALTER TABLE @.history ATTACH PARTITION @.{name} FOR VALUES FROM ({from}) TO ({to})"
+        ALTER TABLE @.{parent} ATTACH PARTITION @.{name} FOR VALUES FROM ({from}) TO ({to})"
     )
 }
 
@@ -137,12 +145,12 @@ async fn alone(base: &Base, session: &Session, sql: &str) -> Result<()> {
     session.in_transaction("change a partition of the history", work).await
 }
 
-fn name(day: i64) -> String {
-    format!("history_{day}")
+fn name(parent: &str, day: i64) -> String {
+    format!("{parent}_{day}")
 }
 
-fn day_of(name: &str) -> Option<i64> {
-    name.strip_prefix("history_")?.parse().ok()
+fn day_of(parent: &str, name: &str) -> Option<i64> {
+    name.strip_prefix(parent)?.strip_prefix('_')?.parse().ok()
 }
 
 #[cfg(test)]
@@ -151,15 +159,16 @@ mod tests {
 
     #[test]
     fn a_partition_is_known_by_its_name() {
-        assert_eq!(day_of(&name(19_737)), Some(19_737));
-        assert_eq!(day_of("history_default"), None);
+        assert_eq!(day_of("history", &name("history", 19_737)), Some(19_737));
+        assert_eq!(day_of("history", "history_default"), None);
+        assert_eq!(day_of("history", &name("bundle", 19_737)), None);
     }
 
     #[test]
     fn a_days_partition_ends_where_the_next_begins() {
         assert!(
-            make(5).contains(&format!("TO ({})", 6 * DAY))
-                && make(6).contains(&format!("FROM ({})", 6 * DAY))
+            make("history", 5).contains(&format!("TO ({})", 6 * DAY))
+                && make("history", 6).contains(&format!("FROM ({})", 6 * DAY))
         );
     }
 }

@@ -9,6 +9,7 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::base::Base;
+use super::bundle;
 use super::configs::configs;
 use super::inspect::{FROM_TASK, read_record};
 use super::push::{micros, task_id, uuid};
@@ -96,7 +97,7 @@ const NAME: Sql = Sql {
     types: &[Type::INT8, Type::TEXT, Type::TEXT],
 };
 
-/// The task `$4` of the queue `$2`, if that is what it goes by.
+/// The task `$4` of the queue `$5`, whose bucket is `$8`, if that is what it goes by.
 const FORGET: &str = ", gone AS (
         DELETE FROM @.task WHERE id = $4 AND queue = $5 AND coalesce(name, id::text) = $6 AND worker IS NULL
         RETURNING *, 0::int8 AS keep, NULL::bytea AS result),
@@ -106,7 +107,10 @@ const FORGET: &str = ", gone AS (
 
 const FORGET_ANSWER: &str = " SELECT (SELECT array_agg(id) FROM gone), EXISTS (SELECT FROM running), EXISTS (
         SELECT FROM @.history WHERE id = $4 AND queue = $5 AND coalesce(name, id::text) = $6
-        AND expires > (SELECT value FROM @.meta WHERE key = 'horizon'))";
+        AND expires > (SELECT value FROM @.meta WHERE key = 'horizon')) OR EXISTS (
+        SELECT FROM @.bundle b CROSS JOIN LATERAL unnest(b.tasks) d WHERE b.bucket = $8 AND $4 = ANY (b.ids)
+        AND d.id = $4 AND b.queue = $5 AND coalesce(d.name, d.id::text) = $6
+        AND b.expires > (SELECT value FROM @.meta WHERE key = 'horizon'))";
 
 const FORGET_TYPES: &[Type] = &[
     Type::INT8,
@@ -299,9 +303,9 @@ impl Base {
         };
         let text = self.dialect.write(&format!("{CLOCK}{FORGET}{BURY}{FORGET_ANSWER}"));
         let none: Option<i64> = None;
-        let tombstone = micros(self.retention.tombstone);
+        let (tombstone, bucket) = (micros(self.retention.tombstone), bundle::bucket(task_id(id)));
         let parameters: [super::sql::Parameter<'_>; 11] =
-            [&self.now(), &none, &none, &id, &queue, &name, &none, &none, &none, &none, &tombstone];
+            [&self.now(), &none, &none, &id, &queue, &name, &none, &bucket, &none, &none, &tombstone];
         let rows = session.run(&text, FORGET_TYPES, &parameters).await;
         let rows = rows.map_err(|error| super::fault::fault("remove a task", error))?;
         let answer = rows.first().map(|row| (row.get::<_, Option<Vec<Uuid>>>(0), row.get(1), row.get(2)));

@@ -7,6 +7,7 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::base::Base;
+use super::bundle;
 use super::sql::{Session, Sql};
 use super::text::pack;
 use crate::error::Result;
@@ -71,16 +72,22 @@ pub(super) const HOLDER: Sql =
 /// Ids that are in the store, finished or not.
 const KNOWN: Sql = Sql {
     text: "SELECT id FROM @.task WHERE id = ANY($1) UNION ALL SELECT id FROM @.history
-        WHERE id = ANY($1) AND expires > (SELECT value FROM @.meta WHERE key = 'horizon')",
-    types: &[Type::UUID_ARRAY],
+        WHERE id = ANY($1) AND expires > (SELECT value FROM @.meta WHERE key = 'horizon')
+        UNION ALL SELECT d.id FROM @.bundle b CROSS JOIN LATERAL unnest(b.ids) d(id)
+        WHERE b.bucket = ANY ($2) AND d.id = ANY ($1) AND b.expires > (SELECT value FROM @.meta WHERE key = 'horizon')",
+    types: &[Type::UUID_ARRAY, Type::INT8_ARRAY],
 };
 
 /// A task that was asked for twice can have finished between the look and the insert: the second one goes again. Seen
 /// by a statement of its own, after the insert: from here on the first one's end is visible.
 const UNDO_TWICE: Sql = Sql {
-    text: "DELETE FROM @.task t USING @.history h WHERE t.id = ANY($1) AND h.id = t.id AND t.worker IS NULL
-        AND h.expires > (SELECT value FROM @.meta WHERE key = 'horizon')",
-    types: &[Type::UUID_ARRAY],
+    text: "WITH ended AS MATERIALIZED (
+            SELECT id FROM @.history WHERE id = ANY ($1) AND expires > (SELECT value FROM @.meta WHERE key = 'horizon')
+            UNION ALL SELECT d.id FROM @.bundle b CROSS JOIN LATERAL unnest(b.ids) d(id)
+            WHERE b.bucket = ANY ($2) AND d.id = ANY ($1)
+                AND b.expires > (SELECT value FROM @.meta WHERE key = 'horizon'))
+        DELETE FROM @.task WHERE id = ANY (ARRAY(SELECT id FROM ended)) AND worker IS NULL",
+    types: &[Type::UUID_ARRAY, Type::INT8_ARRAY],
 };
 
 pub(super) const ADD_QUEUES: Sql = Sql {
@@ -129,8 +136,9 @@ impl Base {
 
     /// In a transaction: leaves out what is known, and what turns out to have finished meanwhile.
     async fn push_carefully(&self, session: &Session, tasks: &[Task]) -> Result<Added> {
-        let ids = uuids(tasks.iter().map(|task| task.id));
-        let known = session.rows("look for tasks", &KNOWN, &[&ids]).await?;
+        let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
+        let (buckets, ids) = (bundle::buckets(&ids), uuids(ids));
+        let known = session.rows("look for tasks", &KNOWN, &[&ids, &buckets]).await?;
         let mut known: HashSet<TaskId> = known.iter().map(|row| task_id(row.get(0))).collect();
         let (mut places, mut new) = (Vec::new(), Vec::new());
         for (place, task) in tasks.iter().enumerate() {
@@ -145,7 +153,7 @@ impl Base {
             added.at = added.at.min(answers.at);
             places.iter().zip(answers.pushed).for_each(|(place, answer)| added.pushed[*place] = answer);
         }
-        session.rows("look for tasks that have finished", &UNDO_TWICE, &[&ids]).await?;
+        session.rows("look for tasks that have finished", &UNDO_TWICE, &[&ids, &buckets]).await?;
         Ok(added)
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Settings {
     pub(super) skip_locked: bool,
     /// Whether migrations and upkeep are made one by one with advisory locks; else guarded updates alone keep order.
     pub(super) advisory_locks: bool,
+    /// From how many plain successes of a turn on they are kept by the bundle; 0: never.
+    pub(super) bundle: usize,
 }
 
 impl Settings {
@@ -60,6 +62,9 @@ impl Settings {
             notify: words.switch("notify", true)?,
             skip_locked: words.switch("skip_locked", true)?,
             advisory_locks: words.switch("advisory_locks", true)?,
+            bundle: words
+                .number("bundle", 0)?
+                .map_or(16, |least| usize::try_from(least).unwrap_or(usize::MAX)),
         })
     }
 }
@@ -89,13 +94,14 @@ mod tests {
         let settings = read("").unwrap();
         assert_eq!((settings.schema.as_str(), settings.durability), ("delay", Durability::Disk));
         assert!(settings.prepare && settings.notify && settings.skip_locked && settings.advisory_locks);
+        assert_eq!(settings.bundle, 16);
     }
 
     #[test]
     fn every_option_is_read() {
         let settings = read(
             "schema=my jobs&durability=replicated&pool=3&statement_timeout=250&prepare=off&notify=off&skip_locked=off\
-             &advisory_locks=off",
+             &advisory_locks=off&bundle=3",
         );
         let expected = Settings {
             schema: "my jobs".to_owned(),
@@ -106,6 +112,7 @@ mod tests {
             notify: false,
             skip_locked: false,
             advisory_locks: false,
+            bundle: 3,
         };
         assert_eq!(settings.unwrap(), expected);
     }

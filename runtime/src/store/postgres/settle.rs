@@ -10,6 +10,7 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::base::Base;
+use super::bundle;
 use super::push::{micros, task_id, uuid};
 use super::sql::{Session, Sql};
 use super::text::pack;
@@ -39,6 +40,8 @@ pub(super) struct Finish<'a> {
     pub(super) results: Vec<Option<&'a [u8]>>,
     /// Where it stands, if that is known of all and may be gone by.
     pub(super) tids: Option<Vec<Tid>>,
+    /// The buckets of bundles, if plain successes are kept so.
+    pub(super) buckets: Option<Vec<i64>>,
     /// Whether a name needs a tombstone.
     pub(super) named: bool,
     /// Whether any is more than a plain success.
@@ -57,9 +60,16 @@ pub(super) struct Back<'a> {
 }
 
 impl<'a> Sorted<'a> {
-    pub(super) fn of(settlements: &'a [Settlement], retention: &Retention, by_place: bool) -> Self {
+    /// `by_place`: what ends is looked for where it stands. `bundle`: from how many ends on they are kept by the bundle.
+    pub(super) fn of(
+        settlements: &'a [Settlement],
+        retention: &Retention,
+        by_place: bool,
+        bundle: usize,
+    ) -> Self {
         let mut sorted = Self::default();
         sorted.finish.tids = by_place.then(Vec::new);
+        sorted.finish.buckets = (bundle > 0 && settlements.len() >= bundle).then(Vec::new);
         let mut seen = HashSet::new();
         for settlement in settlements {
             let first = settlements.len() == 1 || seen.insert(settlement.fence);
@@ -139,6 +149,21 @@ pub(super) fn is_end(transition: &Transition) -> bool {
     matches!(transition, Transition::Succeed(_) | Transition::Fail { .. } | Transition::Cancel { .. })
 }
 
+impl Finish<'static> {
+    pub(super) const NOTHING: Self = Self {
+        ids: Vec::new(),
+        epochs: Vec::new(),
+        states: Vec::new(),
+        keeps: Vec::new(),
+        errors: Vec::new(),
+        results: Vec::new(),
+        tids: None,
+        buckets: None,
+        named: false,
+        varied: false,
+    };
+}
+
 impl<'a> Finish<'a> {
     fn add(
         &mut self,
@@ -153,6 +178,9 @@ impl<'a> Finish<'a> {
         match (&mut self.tids, Tid::unpack(fence.row)) {
             (Some(tids), Some(tid)) => tids.push(tid),
             (tids, _) => *tids = None,
+        }
+        if let Some(buckets) = &mut self.buckets {
+            buckets.push(bundle::bucket(fence.id));
         }
         self.ids.push(uuid(fence.id));
         self.epochs.push(fence.epoch);

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use tokio_postgres::types::Type;
 
+use super::bundle;
 use super::settle::Finish;
 use super::sql::Sql;
 
@@ -15,6 +16,8 @@ pub(super) struct Shape {
     /// What ends is found by its place.
     by_place: bool,
     named: bool,
+    /// Plain successes are kept by the bundle.
+    bundled: bool,
     from: From,
 }
 
@@ -46,7 +49,13 @@ impl Shape {
             (_, true) => Ends::Varied,
         };
         let any = ends != Ends::None;
-        Self { ends, by_place: any && finish.tids.is_some(), named: any && finish.named, from }
+        Self {
+            ends,
+            by_place: any && finish.tids.is_some(),
+            named: any && finish.named,
+            bundled: any && finish.buckets.is_some(),
+            from,
+        }
     }
 }
 
@@ -73,7 +82,8 @@ const TYPES: &[Type] = &[
     Type::INT8,        // $20 the turn
     Type::INT8,        // $21 nothing scheduled is due before
     Type::INT8_ARRAY,  // $22 turns all of whose claims have come to something
-    Type::TID_ARRAY,   // $23 where what ends stands, if all of it is looked for there
+    Type::INT8_ARRAY,  // $23 buckets of what ends, if it is kept by the bundle
+    Type::TID_ARRAY,   // $24 where what ends stands, if all of it is looked for there
 ];
 
 /// Holds the worker's row, so that whoever takes it for dead, or undoes its turns, waits; beats do not.
@@ -87,21 +97,44 @@ const RETURNING: &str = "
             t.error";
 
 /// Whoever goes by the place asks for the id as well: another row may stand there by now.
-fn end(ends: Ends, by_place: bool) -> String {
-    let (lists, names) = match ends {
-        Ends::Varied => (", $6, $7, $8, $9", ", state, keep, error, result"),
-        _ => ("", ""),
-    };
-    let (list, name, place) = if by_place { (", $23", ", tid", "t.ctid = f.tid AND ") } else { ("", "", "") };
-    let more = match ends {
-        Ends::Varied => ", f.state AS end_state, f.keep, f.error AS end_error, f.result",
-        _ => "",
-    };
+fn end(shape: Shape) -> String {
+    let (mut lists, mut names) = (String::from("$4, $5"), String::from("id, epoch"));
+    let (mut place, mut more) = ("", String::new());
+    if shape.ends == Ends::Varied {
+        lists.push_str(", $6, $7, $8, $9");
+        names.push_str(", state, keep, error, result");
+        more.push_str(", f.state AS end_state, f.keep, f.error AS end_error, f.result");
+    }
+    if shape.bundled {
+        lists.push_str(", $23");
+        names.push_str(", bucket");
+        more.push_str(", f.bucket");
+    }
+    if shape.by_place {
+        lists.push_str(", $24");
+        names.push_str(", tid");
+        place = "t.ctid = f.tid AND ";
+    }
     format!(
         ", gone AS (
-        DELETE FROM @.task t USING unnest($4, $5{lists}{list}) AS f(id, epoch{names}{name})
+        DELETE FROM @.task t USING unnest({lists}) AS f({names})
         WHERE {place}t.id = f.id AND t.epoch = f.epoch AND t.worker = $2 AND EXISTS (SELECT FROM me){RETURNING}{more})"
     )
+}
+
+/// What is kept of what is gone.
+fn keep(shape: Shape) -> String {
+    match (shape.ends, shape.bundled) {
+        (Ends::None, _) => String::new(),
+        (Ends::Plain, false) => KEEP_PLAIN.to_owned(),
+        (Ends::Plain, true) => bundle::KEEP.replace("@plain", "true"),
+        (Ends::Varied, false) => KEEP.to_owned(),
+        (Ends::Varied, true) => {
+            let plain = "(end_state = 4 AND result IS NULL)";
+            let rest = KEEP.replace("WHERE keep > 0", &format!("WHERE keep > 0 AND NOT {plain}"));
+            rest + &bundle::KEEP.replace("@plain", plain)
+        }
+    }
 }
 
 /// Into history, from any statement that has `gone` and `clock`.
@@ -197,9 +230,10 @@ const FOOTER: &str = ",
 
 /// The statement of a shape.
 pub(super) fn sql(shape: Shape) -> Sql {
-    static TEXTS: [OnceLock<String>; 48] = [const { OnceLock::new() }; 48];
+    static TEXTS: [OnceLock<String>; 96] = [const { OnceLock::new() }; 96];
     let index = shape.ends as usize * 2 + usize::from(shape.named);
-    let index = (index * 2 + usize::from(shape.by_place)) * 4 + shape.from as usize;
+    let index = (index * 2 + usize::from(shape.by_place)) * 2 + usize::from(shape.bundled);
+    let index = index * 4 + shape.from as usize;
     let types = if shape.by_place { TYPES } else { &TYPES[..TYPES.len() - 1] };
     Sql { text: TEXTS[index].get_or_init(|| write(shape)), types }
 }
@@ -207,16 +241,11 @@ pub(super) fn sql(shape: Shape) -> Sql {
 fn write(shape: Shape) -> String {
     let mut text = BEGIN.to_owned();
     if shape.ends != Ends::None {
-        text.push_str(&end(shape.ends, shape.by_place));
+        text.push_str(&end(shape));
     }
-    let (keep, bury) = match shape.ends {
-        Ends::None => ("", ""),
-        Ends::Plain => (KEEP_PLAIN, BURY_PLAIN),
-        Ends::Varied => (KEEP, BURY),
-    };
-    text.push_str(keep);
+    text.push_str(&keep(shape));
     if shape.named {
-        text.push_str(bury);
+        text.push_str(if shape.ends == Ends::Plain { BURY_PLAIN } else { BURY });
     }
     match shape.from {
         From::Nowhere => {}

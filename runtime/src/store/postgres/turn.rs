@@ -13,7 +13,7 @@ use super::claims;
 use super::limits;
 use super::marks::Ranges;
 use super::push::{micros, task_id};
-use super::settle::{Applied, BACK, Sorted};
+use super::settle::{Applied, BACK, Finish, Sorted};
 use super::sql::{Parameter, Session};
 use super::statement::{self, From, Shape};
 use super::tid;
@@ -64,7 +64,7 @@ impl Base {
     /// Nothing if the era is over.
     async fn turn_in_era(&self, turn: &Turn, era: i64, over: &[i64]) -> Result<Option<Turned>> {
         let session = self.session().await?;
-        let sorted = Sorted::of(&turn.settle, &self.retention, self.dialect.goes_by_place());
+        let sorted = self.sort(&turn.settle);
         let token = next_token();
         let queues = match &turn.queues {
             Queues::All => None,
@@ -132,6 +132,10 @@ impl Base {
         }
         claims.sort_unstable_by_key(|claim| (claim.priority, claim.eta, claim.fence.id));
         Ok(Some(Turned { settled, claims, next, cancels }))
+    }
+
+    fn sort<'a>(&self, settle: &'a [Settlement]) -> Sorted<'a> {
+        Sorted::of(settle, &self.retention, self.dialect.goes_by_place(), self.settings.bundle)
     }
 
     /// What is sent at once must be ready to be sent: a statement that is still being prepared would come last.
@@ -347,17 +351,19 @@ impl Values {
     }
 
     fn parameters<'a>(&'a self, wish: &'a Wish<'_>, sorted: &'a Sorted<'_>) -> Vec<Parameter<'a>> {
+        static NOTHING: Finish<'static> = Finish::NOTHING;
         let (finish, Ranges { queues, from, to, first, last, low }) = (&sorted.finish, &self.ranges);
+        let varied: &Finish<'a> = if finish.varied { finish } else { &NOTHING };
         let mut parameters: Vec<Parameter<'_>> = vec![
             &self.now,
             &wish.worker.0,
             &wish.era,
             &finish.ids,
             &finish.epochs,
-            &finish.states,
-            &finish.keeps,
-            &finish.errors,
-            &finish.results,
+            &varied.states,
+            &varied.keeps,
+            &varied.errors,
+            &varied.results,
             &self.keep,
             &self.tombstone,
             &self.want,
@@ -371,6 +377,7 @@ impl Values {
             &wish.token,
             &self.due,
             &wish.over,
+            finish.buckets.as_ref().unwrap_or(&NOTHING.keeps),
         ];
         if let Some(tids) = finish.tids.as_ref().filter(|tids| !tids.is_empty()) {
             parameters.push(tids);

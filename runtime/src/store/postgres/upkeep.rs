@@ -38,7 +38,8 @@ const LOOK: Sql = Sql {
         EXISTS (SELECT FROM @.task WHERE place = 1 AND eta <= now),
         EXISTS (SELECT FROM @.name WHERE until <= now),
         (SELECT min(expires) FROM @.history WHERE expires > (SELECT value FROM @.meta WHERE key = 'horizon')
-            AND expires <= now) IS NOT NULL,
+            AND expires <= now) IS NOT NULL OR EXISTS (SELECT FROM @.bundle
+            WHERE expires > (SELECT value FROM @.meta WHERE key = 'horizon') AND expires <= now),
         (SELECT min(below.eta) FROM unnest($2, $3, $4) AS p(queue, priority, low) CROSS JOIN LATERAL (
             SELECT eta FROM @.task t WHERE t.place = 0 AND t.worker IS NULL AND t.queue = p.queue AND t.priority = p.priority
             AND t.eta < p.low ORDER BY t.eta LIMIT 1) below),
@@ -95,10 +96,15 @@ const PRUNE: Sql = Sql {
     text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now),
     horizon AS MATERIALIZED (SELECT value FROM @.meta WHERE key = 'horizon'),
     next AS (SELECT max(expires) AS value FROM (
-        SELECT expires FROM @.history WHERE expires > (SELECT value FROM horizon) AND expires <= (SELECT now FROM clock)
+        (SELECT expires FROM @.history
+            WHERE expires > (SELECT value FROM horizon) AND expires <= (SELECT now FROM clock) ORDER BY expires LIMIT $2)
+        UNION ALL (SELECT expires FROM @.bundle
+            WHERE expires > (SELECT value FROM horizon) AND expires <= (SELECT now FROM clock) ORDER BY expires LIMIT $2)
         ORDER BY expires LIMIT $2) batch)
     UPDATE @.meta m SET value = next.value FROM next WHERE m.key = 'horizon' AND m.value < next.value
-    RETURNING (SELECT count(*) FROM @.history WHERE expires > (SELECT value FROM horizon) AND expires <= next.value)",
+    RETURNING (SELECT count(*) FROM @.history WHERE expires > (SELECT value FROM horizon) AND expires <= next.value)
+        + (SELECT coalesce(sum(count), 0)::int8 FROM @.bundle
+            WHERE expires > (SELECT value FROM horizon) AND expires <= next.value)",
     types: &[Type::INT8, Type::INT8],
 };
 

@@ -40,7 +40,7 @@ const LIBPQ: [(&str, &str); 24] = [
 ];
 
 /// The options that are the store's own.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "schema",
     "durability",
     "pool",
@@ -49,6 +49,7 @@ const OWN: [&str; 8] = [
     "notify",
     "skip_locked",
     "advisory_locks",
+    "bundle",
 ];
 
 /// The words of one URL. It has no `Debug`: it holds the password.

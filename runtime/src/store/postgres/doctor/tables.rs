@@ -190,7 +190,11 @@ fn indexes_of(tables: &str) -> Vec<(String, String)> {
             ["CREATE", "INDEX", name, ..] => {
                 let again = words.join(" ").replacen("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1);
                 // On a partitioned table it cannot be made concurrently.
-                let again = if words[4].starts_with("@.history(") { words.join(" ") } else { again };
+                let again = if ["@.history(", "@.bundle("].iter().any(|table| words[4].starts_with(table)) {
+                    words.join(" ")
+                } else {
+                    again
+                };
                 found.push((name.to_owned(), again));
             }
             _ => {}

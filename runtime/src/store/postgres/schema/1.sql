@@ -78,6 +78,38 @@ CREATE INDEX history_finished ON @.history USING brin (finished) WITH (pages_per
 -- The net: days for which no partition was made, and what is kept for longer than any.
 CREATE TABLE @.history_default PARTITION OF @.history DEFAULT;
 
+-- Plain successes, nearly all that ever ends, by the bundle (see bundle.rs): what one turn ended of one queue, made at
+-- about the same time. `ids` are those of `tasks`; in partitions as history is.
+CREATE TYPE @.ended AS (
+  id uuid,
+  eta int8,
+  created int8,
+  epoch int8,
+  attempt int4,
+  crashes int4,
+  priority int2,
+  name text,
+  tag text,
+  options bytea,
+  payload bytea,
+  error text
+);
+CREATE TABLE @.bundle(
+  bucket int8 NOT NULL,                 -- when its ids were made, which every id tells
+  expires int8 NOT NULL,
+  finished int8 NOT NULL,
+  count int4 NOT NULL,
+  queue text COLLATE "C" NOT NULL,
+  ids uuid[] NOT NULL,
+  tasks @.ended[] NOT NULL
+) PARTITION BY RANGE (expires);
+-- Trying to compress costs more than the room.
+ALTER TABLE @.bundle ALTER COLUMN ids SET STORAGE EXTERNAL, ALTER COLUMN tasks SET STORAGE EXTERNAL;
+CREATE INDEX bundle_bucket ON @.bundle(bucket);
+CREATE INDEX bundle_expires ON @.bundle(expires);
+CREATE INDEX bundle_finished ON @.bundle(finished);
+CREATE TABLE @.bundle_default PARTITION OF @.bundle DEFAULT;
+
 -- Names that are taken: by a pending task, or until the tombstone's time.
 CREATE TABLE @.name(
   queue text COLLATE "C" NOT NULL,
