@@ -47,7 +47,7 @@ pub(crate) struct WorkerConfig {
 const MOST_AHEAD: usize = 4000;
 
 /// What makes it worth while to send a turn while another one is on its way: so many tasks to settle or to claim.
-const WORTH_A_LANE: usize = 1000;
+const WORTH_A_LANE: usize = 2000;
 
 /// A worker that is about to run.
 pub(crate) struct Worker {

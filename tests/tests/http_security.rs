@@ -320,7 +320,8 @@ async fn a_server_beyond_the_loopback_without_auth_does_not_start() {
     let rt = Runtime::builder("memory:").state(Runs::default()).build().await.unwrap();
     for address in ["0.0.0.0:0", "[::]:0"] {
         let Ok(listener) = TcpListener::bind(address).await else { continue };
-        let error = serve(listener, Door::new(&rt, Auth::none())).await.unwrap_err();
+        let served = soon("the refusal", serve(listener, Door::new(&rt, Auth::none()))).await;
+        let error = served.unwrap_err();
         assert!(error.is_invalid_option() && error.to_string().contains("Auth::signed"), "{error}");
     }
     let error = Door::new(&rt, Auth::none()).router().unwrap_err();

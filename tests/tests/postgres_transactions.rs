@@ -1,9 +1,11 @@
 //! Tasks added in the user's own transaction on PostgreSQL: they exist if and only if it commits, and nothing that goes
 //! wrong with them touches what the transaction did before.
 
+use delay::queues::{Mode, QueueConfig, Resume};
+use delay::store::QueueEdit;
 use delay::store::postgres::Within;
 use delay::tokio_postgres::{Client as Db, NoTls, connect};
-use delay::{BoxError, Client, Context, Enqueue as _, Runtime};
+use delay::{BoxError, Client, Context, Enqueue as _, Runtime, taskqueue};
 use delay_tests::postgres::{Schema, shared_url};
 use delay_tests::soon;
 
@@ -58,6 +60,35 @@ async fn a_committed_task_is_run_by_a_worker_of_another_connection() -> Result<(
     let handle = rt.client().handle::<String>(handle.id());
     assert_eq!(soon("the task", handle.result()).await?, "welcome, 7");
     rt.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn requests_and_tasks_to_be_leased_are_there_if_and_only_if_it_commits() -> Result<(), BoxError> {
+    let mut shop = Shop::open().await?;
+    let client = Client::open(&shop.schema.url()).await?;
+    let mut frames = QueueConfig::new("frames")?;
+    frames.mode = Mode::Pull;
+    client.store().configure(QueueEdit::Apply { queues: vec![frames], resume: Resume::ByOperator }).await?;
+    let schema = shop.schema.name().to_owned();
+    for commits in [false, true] {
+        let tx = shop.db.transaction().await?;
+        taskqueue::post("/mail", "Dear Ada").name("ada").add(Within::schema(&schema, &tx)).await?;
+        let many = (0..6).map(|n| taskqueue::pull(vec![n]).name(format!("frame-{n}")).queue("frames"));
+        let added = Within::schema(&schema, &tx).add_all(many.collect::<Vec<_>>()).await?;
+        assert!(added.iter().all(Result::is_ok), "more than five, and with names");
+        if commits {
+            tx.commit().await?;
+        } else {
+            tx.rollback().await?;
+            assert_eq!(shop.tasks().await?, 0);
+        }
+    }
+    let refused = client.taskqueue("default")?.add(taskqueue::post("/mail", "").name("ada")).await;
+    assert!(refused.is_err_and(|error| error.is_already_added()));
+    let leased = client.taskqueue("frames")?.lease(10, "1m").await?;
+    let payloads: Vec<Vec<u8>> = leased.iter().map(|leased| leased.payload().to_vec()).collect();
+    assert_eq!(payloads, (0..6).map(|n| vec![n]).collect::<Vec<_>>());
     Ok(())
 }
 

@@ -3,9 +3,10 @@
 
 use std::path::PathBuf;
 
+use delay::queues::{Mode, QueueConfig, Resume};
 use delay::rusqlite::{Connection, Transaction, TransactionBehavior};
-use delay::store::Filter;
-use delay::{BoxError, Client, Context, Enqueue as _, Error, Runtime, TaskState, rusqlite};
+use delay::store::{Filter, QueueEdit};
+use delay::{BoxError, Client, Context, Enqueue as _, Error, Runtime, TaskState, rusqlite, taskqueue};
 use delay_tests::soon;
 use tempfile::TempDir;
 
@@ -122,6 +123,32 @@ async fn each_way_to_add_works_in_a_transaction() -> Result<(), BoxError> {
     assert_eq!(records.len(), 10);
     let scheduled: Vec<_> = records.iter().filter(|record| record.state == TaskState::Scheduled).collect();
     assert_eq!(scheduled.iter().map(|record| record.priority).collect::<Vec<_>>(), [-1]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn requests_and_tasks_to_be_leased_are_there_if_and_only_if_it_commits() -> Result<(), BoxError> {
+    let mut shop = Shop::open().await?;
+    let client = Client::open(&shop.url).await?;
+    let mut frames = QueueConfig::new("frames")?;
+    frames.mode = Mode::Pull;
+    client.store().configure(QueueEdit::Apply { queues: vec![frames], resume: Resume::ByOperator }).await?;
+    let tx = shop.sign_up()?;
+    taskqueue::post("/mail", "Dear Ada").name("ada").insert(&tx)?;
+    taskqueue::pull("frame").queue("frames").insert(&tx)?;
+    tx.rollback()?;
+    assert_eq!((shop.users()?, shop.tasks().await?), (0, 0));
+    let tx = shop.sign_up()?;
+    taskqueue::post("/mail", "Dear Ada").name("ada").insert(&tx)?;
+    let many: Vec<_> =
+        (0..6).map(|n| taskqueue::pull(vec![n]).name(format!("frame-{n}")).queue("frames")).collect();
+    assert!(tx.add_all(many).await?.iter().all(Result::is_ok), "more than five, and with names");
+    tx.commit()?;
+    let refused = client.taskqueue("default")?.add(taskqueue::post("/mail", "").name("ada")).await;
+    assert!(refused.is_err_and(|error| error.is_already_added()));
+    let leased = client.taskqueue("frames")?.lease(10, "1m").await?;
+    let payloads: Vec<Vec<u8>> = leased.iter().map(|leased| leased.payload().to_vec()).collect();
+    assert_eq!(payloads, (0..6).map(|n| vec![n]).collect::<Vec<_>>());
     Ok(())
 }
 

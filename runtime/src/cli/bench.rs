@@ -56,7 +56,7 @@ pub(super) struct BenchArgs {
     #[arg(long)]
     limited: bool,
     /// Measures claims instead while somebody holds a snapshot for so long (`60s`), in the first half of the time and in
-    /// the second; PostgreSQL only
+    /// the second, at the pace at which `--tasks` pass in that time; PostgreSQL only
     #[cfg(feature = "postgres")]
     #[arg(long, value_name = "TIME", value_parser = |text: &str| text.into_duration())]
     hold_snapshot: Option<Duration>,

@@ -25,6 +25,14 @@ pub use wasmi::Wasmi;
 #[cfg(feature = "wasmtime")]
 pub use wasmtime::Wasmtime;
 
+/// The engines that are compiled in.
+pub const ALL: &[&dyn Engine] = &[
+    #[cfg(feature = "wasmtime")]
+    &Wasmtime,
+    #[cfg(feature = "wasmi")]
+    &Wasmi,
+];
+
 /// What runs WebAssembly.
 pub trait Engine: fmt::Debug + Send + Sync + 'static {
     /// What it is called.

@@ -38,7 +38,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::engine::{Caps, Code, Engine, Fault};
+use super::engine::{Caps, Code, Engine, Fault, Metering};
 use super::snapshot::{ModuleHash, SnapshotLimits};
 use super::suspend;
 use super::trap::Trap;
@@ -48,6 +48,8 @@ use crate::store::MOST_CHECKPOINT_BYTES;
 use crate::time::IntoDuration;
 
 pub mod abi;
+#[cfg(all(feature = "process", target_os = "linux"))]
+mod apart;
 mod attempt;
 mod cache;
 mod enqueue;
@@ -89,6 +91,9 @@ struct Settings {
     enqueues: Enqueues,
     snapshot: SnapshotLimits,
     cache: Cache,
+    /// Compiled in a process that is shut in like this, with these limits.
+    #[cfg(feature = "process")]
+    compiler: Option<(super::Isolation, super::ProcessPolicy)>,
     options: Options,
     mistake: Option<crate::Error>,
 }
@@ -130,6 +135,8 @@ impl Program {
             enqueues: Enqueues::Only(Vec::new()),
             snapshot: SnapshotLimits { bytes: MOST_CHECKPOINT_BYTES, ..SnapshotLimits::default() },
             cache: Cache::default(),
+            #[cfg(feature = "process")]
+            compiler: None,
             options: Options::DEFAULT,
             mistake: None,
         };
@@ -220,6 +227,28 @@ impl Program {
         self.with(|settings| settings.cache = cache)
     }
 
+    /// Compiles it in a process of its own, which is shut in like this and may use so much: for modules that nobody vouches
+    /// for (feature `process`, Linux). One that keeps the compiler busy for too long, wants too much memory for it, or makes
+    /// it crash, is refused with that reason and does nothing else. `main` has to begin with [`init`](super::init), as
+    /// [`delay::main`](macro@crate::main) does.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use delay::process::program::Program;
+    /// use delay::process::{Isolation, ProcessPolicy};
+    ///
+    /// # fn example(uploaded: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let limits = ProcessPolicy::default().memory(512 << 20).cpu_time(Duration::from_secs(30));
+    /// let program = Program::from_bytes(uploaded).compile_apart(Isolation::of_this_user(), limits);
+    /// program.compile()?; // the customer learns now what is wrong with it
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "process")]
+    #[must_use]
+    pub fn compile_apart(self, isolation: super::Isolation, limits: super::ProcessPolicy) -> Self {
+        self.with(|settings| settings.compiler = Some((isolation, limits)))
+    }
+
     /// The time limit of one attempt, for programs that are registered at run time.
     #[must_use]
     pub fn timeout(self, limit: impl IntoDuration) -> Self {
@@ -265,24 +294,57 @@ impl Program {
         let engine = settings.engine.unwrap_or(DEFAULT_ENGINE);
         let metering = settings.caps.metering();
         let module = ModuleHash::of(wasm);
-        let compile = || {
-            if !settings.suspendable {
-                return engine.compile(wasm, metering);
-            }
-            let refused = |refusal: suspend::Refusal| {
-                Fault::new(Trap::AbiDeficiency, format!("it cannot be made suspendable: {refusal}"))
-            };
-            let transformed = suspend::transform(wasm).map_err(refused)?;
-            engine.compile(&transformed.wasm, metering)
+        let suspendable = settings.suspendable;
+        let translation = Translation { wasm, engine, metering, suspendable };
+        #[cfg(feature = "process")]
+        let compile = || match &settings.compiler {
+            Some((isolation, limits)) => translation.apart(*isolation, limits),
+            None => translation.here(),
         };
+        #[cfg(not(feature = "process"))]
+        let compile = || translation.here();
         let key = cache::Key {
             module,
-            transformed: settings.suspendable,
+            transformed: suspendable,
             engine: engine.name(),
             version: engine.version(metering),
         };
         let code = settings.cache.code(&key, compile, |artefact| engine.load(artefact, metering))?;
         Ok(Ready { code, module })
+    }
+}
+
+/// A module, and what it is to be made into.
+struct Translation<'a> {
+    wasm: &'a [u8],
+    engine: &'a dyn Engine,
+    metering: Metering,
+    suspendable: bool,
+}
+
+impl Translation<'_> {
+    /// In this process.
+    fn here(&self) -> Result<Vec<u8>, Fault> {
+        if !self.suspendable {
+            return self.engine.compile(self.wasm, self.metering);
+        }
+        let refused = |refusal: suspend::Refusal| {
+            Fault::new(Trap::AbiDeficiency, format!("it cannot be made suspendable: {refusal}"))
+        };
+        let transformed = suspend::transform(self.wasm).map_err(refused)?;
+        self.engine.compile(&transformed.wasm, self.metering)
+    }
+
+    /// In a process of its own.
+    #[cfg(all(feature = "process", target_os = "linux"))]
+    fn apart(&self, isolation: super::Isolation, limits: &super::ProcessPolicy) -> Result<Vec<u8>, Fault> {
+        apart::compile(self, isolation, limits)
+    }
+
+    /// In a process of its own.
+    #[cfg(all(feature = "process", not(target_os = "linux")))]
+    fn apart(&self, _: super::Isolation, _: &super::ProcessPolicy) -> Result<Vec<u8>, Fault> {
+        Err(Fault::new(Trap::AbiDeficiency, "processes of their own, to compile in, need Linux"))
     }
 }
 

@@ -76,7 +76,19 @@ pub use transaction::Within;
 /// How to open a Postgres store.
 #[derive(Clone)]
 pub struct PostgresOptions {
-    /// `postgres://user:password@host:port,host:port/database?option=value`.
+    /// `postgres://user:password@host:port,host:port/database?option=value`, with libpq's options (`sslmode`,
+    /// `connect_timeout`, `target_session_attrs`, …), its environment variables for what is not said, and these:
+    ///
+    /// | option | default | meaning |
+    /// |---|---|---|
+    /// | `schema` | `delay` | where the tables are; each application has its own |
+    /// | `durability` | `disk` | [`Durability`]: `process`, `disk`, `replicated` |
+    /// | `pool` | 8 | the most connections at a time, 2 or more; listening takes one more |
+    /// | `statement_timeout` | `30s` | the most time that a statement may take |
+    /// | `prepare` | `on` | `off` for poolers that part the transactions of a connection |
+    /// | `notify` | `on` | `off` for poolers that cannot listen: others' tasks are looked for from time to time |
+    /// | `skip_locked`, `advisory_locks` | `on` | `off` for databases that do not have them: slower, as correct |
+    /// | `bundle` | 16 | from so many plain successes in a turn on, they are kept as one row; 0: each is a row of `history` |
     pub url: String,
     /// What is kept of finished tasks.
     pub retention: Retention,

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use delay::process::Isolation;
 use libtest_mimic::{Arguments, Trial};
 
+#[cfg(all(feature = "wasmi", feature = "wasmtime"))]
+mod compiling;
 mod endings;
 mod executors;
 mod fixture;
@@ -67,7 +69,14 @@ fn main() -> ExitCode {
             operators::TESTS,
         ];
         let others = if strongest { others } else { &[] };
-        let everywhere: &[&[Test]] = &[rows::TESTS, endings::TESTS, hostile::TESTS, shut_in::TESTS];
+        let everywhere: &[&[Test]] = &[
+            rows::TESTS,
+            endings::TESTS,
+            hostile::TESTS,
+            shut_in::TESTS,
+            #[cfg(all(feature = "wasmi", feature = "wasmtime"))]
+            compiling::TESTS,
+        ];
         for (name, test) in everywhere.iter().chain(others).flat_map(|tests| tests.iter()) {
             let test = *test;
             trials.push(Trial::test(format!("{mode}::{name}"), move || {

@@ -170,22 +170,19 @@ async fn checkpoints_are_stored_while_it_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_time_limit_ends_an_attempt_and_the_next_goes_on_from_the_last_checkpoint() {
     let store = store();
-    // It would run for minutes: it is still at it when it is asked, however fast the machine is.
-    let handle = task::<u64>("long", &arguments(u32::MAX)).add(&rt).await.unwrap();
-    let mut snapshots = Vec::new();
-    for _ in 0..2 {
-        reaches(&store, &handle, TaskState::Running).await;
-        let asked = store.act(Action::Suspend, vec![handle.id()]).await.unwrap();
-        assert_eq!(asked, [delay::store::Acted::Asked]);
-        let held = reaches(&store, &handle, TaskState::Held).await;
-        assert_eq!((held.hold, held.attempt), (Some(delay::Hold::Suspended), 0));
-        snapshots.push(store.snapshot(handle.id()).await.unwrap().expect("what it was is stored"));
-        store.act(Action::Release, vec![handle.id()]).await.unwrap();
-    }
-    assert_ne!(snapshots[0], snapshots[1], "it has gone on");
-    reaches(&store, &handle, TaskState::Running).await;
-    store.act(Action::Cancel, vec![handle.id()]).await.unwrap();
-    reaches(&store, &handle, TaskState::Cancelled).await;
+    let n = 20_000_000;
+    let retry = delay::Retry {
+        limit: None,
+        min_backoff: Duration::from_millis(1),
+        max_backoff: Duration::from_millis(1),
+        ..delay::Retry::DEFAULT
+    };
+    let long_program = program(LONG).suspendable(true).checkpoint_every("10ms").timeout("100ms").retry(retry);
+    let rt = runtime(&store, "long", long_program).await;
+    let handle = task::<u64>("long", &arguments(n)).add(&rt).await.unwrap();
+    assert_eq!(handle.result().await.unwrap(), long(n));
+    let attempts = record(&store, &handle).await.attempt;
+    assert!(attempts > 1, "it is too much for one attempt");
     end(rt).await;
 }
 
@@ -214,16 +211,22 @@ async fn the_snapshot_of_another_module_is_held_until_it_is_retried() {
 async fn an_operator_suspends_and_resumes_a_running_program() {
     let store = store();
     let rt = runtime(&store, "long", program(LONG).suspendable(true)).await;
-    let n = 20_000_000;
-    let handle = task::<u64>("long", &arguments(n)).add(&rt).await.unwrap();
+    // It would run for minutes: it is still at it when it is asked, however fast the machine is.
+    let handle = task::<u64>("long", &arguments(u32::MAX)).add(&rt).await.unwrap();
+    let mut snapshots = Vec::new();
+    for _ in 0..2 {
+        reaches(&store, &handle, TaskState::Running).await;
+        let asked = store.act(Action::Suspend, vec![handle.id()]).await.unwrap();
+        assert_eq!(asked, [delay::store::Acted::Asked]);
+        let held = reaches(&store, &handle, TaskState::Held).await;
+        assert_eq!((held.hold, held.attempt), (Some(delay::Hold::Suspended), 0));
+        snapshots.push(store.snapshot(handle.id()).await.unwrap().expect("what it was is stored"));
+        store.act(Action::Release, vec![handle.id()]).await.unwrap();
+    }
+    assert_ne!(snapshots[0], snapshots[1], "it has gone on");
     reaches(&store, &handle, TaskState::Running).await;
-    let asked = store.act(Action::Suspend, vec![handle.id()]).await.unwrap();
-    assert_eq!(asked, [delay::store::Acted::Asked]);
-    let held = reaches(&store, &handle, TaskState::Held).await;
-    assert_eq!((held.hold, held.attempt), (Some(delay::Hold::Suspended), 0));
-    assert!(store.snapshot(handle.id()).await.unwrap().is_some());
-    store.act(Action::Release, vec![handle.id()]).await.unwrap();
-    assert_eq!(handle.result().await.unwrap(), long(n));
+    store.act(Action::Cancel, vec![handle.id()]).await.unwrap();
+    reaches(&store, &handle, TaskState::Cancelled).await;
     end(rt).await;
 }
 

@@ -21,7 +21,8 @@ fn trouble(error: tokio_postgres::Error) -> Error {
     Error::with_source(Kind::Other, "the snapshot cannot be held", error)
 }
 
-/// Passes tasks through the store for as long as the snapshot is held, and times each turn.
+/// Passes tasks through the store for as long as the snapshot is held, `--tasks` in all at an even pace, and times each
+/// turn.
 pub(super) async fn run(url: &str, args: &BenchArgs, length: Duration) -> Result<Map<String, Value>> {
     let holder = bare_connection(url).await?;
     let client = Client::open(url).await?;
@@ -49,6 +50,8 @@ pub(super) async fn run(url: &str, args: &BenchArgs, length: Duration) -> Result
             turns.push(sent.elapsed().as_secs_f64() * 1000.0);
             passed += done.len();
         }
+        let due = length.mul_f64((passed as f64 / args.tasks as f64).min(1.0));
+        tokio::time::sleep(due.saturating_sub(begin.elapsed())).await;
     }
     let mut late = turns.split_off(turns.len() / 2);
     holder.batch_execute("COMMIT").await.map_err(trouble)?;

@@ -9,6 +9,7 @@
 //! So a mark is never the truth, only a place to begin; tasks are late, not lost, when it is wrong.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
 /// How far a mark stays behind the clock, in microseconds.
 pub(super) const LAG: i64 = 100_000;
@@ -22,8 +23,11 @@ pub(super) struct Marks {
     queues: HashMap<String, BTreeMap<i16, i64>>,
     /// Nothing scheduled is due before this.
     due: i64,
-    /// The latest time that the store's clock has shown.
+    /// When the next scheduled task is due, as far as the last turn could see; the least number if nobody has looked.
+    next: i64,
+    /// The latest time that the store's clock has shown, and when.
     seen: i64,
+    seen_at: Instant,
 }
 
 /// Where to walk: per queue the ranges `from..=to` (counted from 1) of the other lists. The first range is the whole.
@@ -39,7 +43,13 @@ pub(super) struct Ranges {
 
 impl Default for Marks {
     fn default() -> Self {
-        Self { queues: HashMap::new(), due: i64::MIN, seen: i64::MIN }
+        Self {
+            queues: HashMap::new(),
+            due: i64::MIN,
+            next: i64::MIN,
+            seen: i64::MIN,
+            seen_at: Instant::now(),
+        }
     }
 }
 
@@ -106,7 +116,21 @@ impl Marks {
         if now < self.seen.saturating_sub(LAG / 2) {
             *self = Self::default();
         }
-        self.seen = self.seen.max(now);
+        if now > self.seen {
+            (self.seen, self.seen_at) = (now, Instant::now());
+        }
+    }
+
+    /// When the next scheduled task is due, seen from a turn.
+    pub(super) fn scheduled(&mut self, next: Option<i64>) {
+        self.next = next.unwrap_or(i64::MAX);
+    }
+
+    /// Whether a scheduled task may be due by now; without a `now`, by what the store's clock is to be expected to show.
+    /// What was added since the last turn is overlooked, until the next turn has seen it.
+    pub(super) fn may_be_due(&self, now: Option<i64>) -> bool {
+        let passed = i64::try_from(self.seen_at.elapsed().as_micros()).unwrap_or(i64::MAX);
+        self.next <= now.unwrap_or(self.seen.saturating_add(passed)).saturating_add(LAG)
     }
 
     /// Something has appeared at `eta`.

@@ -70,7 +70,7 @@ impl<'a> Sorted<'a> {
         let mut sorted = Self::default();
         sorted.finish.tids = by_place.then(Vec::new);
         sorted.finish.buckets = (bundle > 0 && settlements.len() >= bundle).then(Vec::new);
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::with_capacity(settlements.len());
         for settlement in settlements {
             let first = settlements.len() == 1 || seen.insert(settlement.fence);
             sorted.second.push(!first);

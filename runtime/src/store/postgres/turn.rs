@@ -1,7 +1,6 @@
 //! A worker's turn: one statement finishes what has ended and claims what is ready. Tasks that are put back and due ones
 //! that are promoted go before it on the same connection, without waiting for answers in between.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio_postgres::Row;
@@ -107,22 +106,19 @@ impl Base {
         };
         self.claims.settled(turn.worker, done().map(|fence| (fence.row >> tid::BITS) as claims::Slot));
         let back = limits::ended(done());
-        let done: HashSet<TaskId> = done().map(|fence| fence.id).collect();
-        let ended: Vec<TaskId> = turn
-            .settle
-            .iter()
-            .filter(|settlement| {
-                super::settle::is_end(&settlement.transition) && done.contains(&settlement.fence.id)
-            })
-            .map(|settlement| settlement.fence.id)
-            .collect();
+        let is_end = |(settlement, settled): &(&Settlement, &Settled)| {
+            **settled == Settled::Applied && super::settle::is_end(&settlement.transition)
+        };
+        let ends = turn.settle.iter().zip(&settled).filter(is_end);
+        let ended: Vec<TaskId> = ends.map(|(settlement, _)| settlement.fence.id).collect();
         self.ended(&ended);
         if came_back {
             self.woke();
         }
         let next =
             header.next.map(|eta| Timestamp::from_micros(eta).since(Timestamp::from_micros(header.now)));
-        let cancels = header.cancels.iter().filter(|id| !done.contains(id)).copied().collect();
+        let is_done = |id: &TaskId| done().any(|fence| fence.id == *id);
+        let cancels = header.cancels.iter().filter(|id| !is_done(id)).copied().collect();
         let more = self.walked(&wish, &header, &claims);
         let wish = Wish { want: turn.want, ..wish };
         let wait = self.ask_limits(&session, &wish, header.limits, back, &mut claims).await;
@@ -155,8 +151,9 @@ impl Base {
         sorted: &Sorted<'_>,
     ) -> Result<(Header, Vec<Claim>, Applied, bool)> {
         let mut applied = Applied::default();
+        let promotes = wish.want > 0 && self.marks().may_be_due(self.now());
         let promote = async {
-            if wish.want == 0 {
+            if !promotes {
                 return Ok(Vec::new());
             }
             let low = self.marks().due();
@@ -180,7 +177,7 @@ impl Base {
         };
         let (header, claims) = answer?;
         let promoted = promoted?.len() as i64;
-        if promoted < PROMOTED_PER_TURN && wish.want > 0 {
+        if promotes && promoted < PROMOTED_PER_TURN {
             self.marks().promoted(header.now);
         }
         if promoted > 0 {
@@ -220,7 +217,11 @@ impl Base {
         let rows = session.rows("take a turn", &sql, &values.parameters(wish, sorted)).await?;
         let is_claim = |row: &&Row| row.get::<_, Option<Uuid>>(0).is_some();
         let header = rows.iter().find(|row| !is_claim(row)).map_or_else(Header::nothing, Header::read);
-        self.marks().see(header.now);
+        {
+            let mut marks = self.marks();
+            marks.see(header.now);
+            marks.scheduled(header.next);
+        }
         let claimed = rows.iter().filter(is_claim);
         let slot = self.claims.claimed(wish.worker, wish.token, claimed.clone().count());
         let by_place = self.dialect.goes_by_place();
