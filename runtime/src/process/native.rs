@@ -86,7 +86,7 @@ pub(crate) use task::{Apart, Work};
 
 #[cfg(target_os = "linux")]
 pub use {
-    builtin::{Clock, Log, Random},
+    builtin::{Clock, Log, Progress, Random, Step},
     cause::{Cause, Usage},
     container::init,
     entry::{Entry, Exit, Image, entry},

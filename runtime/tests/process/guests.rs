@@ -195,6 +195,36 @@ fn built_in(mut guest: Guest) -> Exit {
 }
 entry!("built in", built_in);
 
+/// Two steps, told apart by what it was started with; after the first it suspends itself.
+fn in_steps(mut guest: Guest) -> Exit {
+    let mut find = |name: &str| guest.discover(name).unwrap().expect("the host has it");
+    let (progress, step) = (find("progress"), find("step"));
+    let is_done = guest.call(step, b"\0\x05first").unwrap();
+    println!("{is_done:?}");
+    let done: u64 = if is_done == [0] { 1 } else { 2 };
+    let content = [done.to_le_bytes(), 2_u64.to_le_bytes()].concat();
+    guest.send(&Packet { code: progress, domain: Domain::Info, index: 0, content }).unwrap();
+    if done == 2 {
+        return Exit::value(2);
+    }
+    assert!(guest.call(step, b"\x01\x05first 42").unwrap().is_empty());
+    assert_eq!(guest.call(step, b"\0\x05first").unwrap(), b"\x01 42");
+    assert_eq!(guest.call(step, b"\0\x05other").unwrap(), b"\0");
+    Exit::SUSPENDED
+}
+entry!("in steps", in_steps);
+
+/// Breaks a rule of the service that its input begins with, by the packet that follows.
+fn liar(mut guest: Guest) -> Exit {
+    let (name, content) =
+        guest.input().split_at(guest.input().iter().position(|byte| *byte == b' ').unwrap());
+    let (name, content) = (String::from_utf8(name.to_vec()).unwrap(), content[1..].to_vec());
+    let code = guest.discover(&name).unwrap().expect("the host has it");
+    let _ = guest.call(code, &content);
+    Exit::SUCCESS
+}
+entry!("liar", liar);
+
 /// Tells a service something, and suspends itself.
 fn leave(mut guest: Guest) -> Exit {
     let echo = guest.discover("echo").unwrap().expect("the host has it");

@@ -7,11 +7,11 @@ use std::time::Duration;
 use delay::process::trap::Trap;
 use delay::process::{
     Cause, Clock, Config, Executor, Handled, Image, Instance, Intent, Isolation, Lie, Made, Packet,
-    ProcessPolicy, Random, Service, Services,
+    ProcessPolicy, Progress, Random, Service, Services, Step,
 };
 use delay::stopper::Stopper;
 
-use super::fixture::{Log, executor, once, run, served, started};
+use super::fixture::{Log, executor, once, run, served, started, started_with};
 use super::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -30,6 +30,8 @@ pub(crate) const TESTS: &[Test] = tests![
     dropping_a_process_kills_it,
     close_waits_until_the_process_is_reaped,
     services_are_discovered_called_and_shut_down_with_their_state,
+    steps_and_progress_are_kept_while_it_is_suspended,
+    who_breaks_the_rules_of_steps_or_progress_is_ended,
     a_large_input_arrives,
 ];
 
@@ -301,6 +303,43 @@ fn services_are_discovered_called_and_shut_down_with_their_state(isolation: Isol
         let served = process.serve(&services.resume(&served.buffers)).await.unwrap();
         assert_eq!(served.buffers.services, [("echo".to_owned(), b"rememberremember".to_vec())]);
         assert_eq!(*told.shut_down.lock().unwrap(), [false, true, true]);
+        stopper.stop().await;
+    });
+}
+
+fn steps_and_progress_are_kept_while_it_is_suspended(isolation: Isolation) {
+    run(async {
+        let (stopper, executor) = executor(isolation, 1).await;
+        let (log, progress) = (Log::default(), Progress::default());
+        let policy = ProcessPolicy::default().debug_log(log.clone());
+        let services = Services::new().with(progress.clone()).with(Step);
+        let mut process = started_with(&executor, "in steps", &[], &policy).await;
+        let served = process.serve(&services).await.unwrap();
+        assert_eq!(
+            (served.ended.trap, progress.last()),
+            (Trap::Suspended, Some((1, 2))),
+            "{}",
+            served.last_words
+        );
+        let mut process = started_with(&executor, "in steps", &[], &policy).await;
+        let served = process.serve(&services.resume(&served.buffers)).await.unwrap();
+        assert_eq!((served.ended.value, progress.last()), (2, Some((2, 2))), "{}", served.last_words);
+        assert_eq!(log.text(), "[0]\n[1, 32, 52, 50]\n");
+        stopper.stop().await;
+    });
+}
+
+fn who_breaks_the_rules_of_steps_or_progress_is_ended(isolation: Isolation) {
+    run(async {
+        let (stopper, executor) = executor(isolation, 1).await;
+        let services = Services::new().with(Progress::default()).with(Step);
+        let key = [&b"step \0\xff"[..], b"short"].concat();
+        for input in [&b"progress 0123456789abcdef"[..], b"step ", b"step \x02\x01a", b"step \0\x01ab", &key]
+        {
+            let mut process = started(&executor, "liar", input).await;
+            let served = process.serve(&services).await.unwrap();
+            assert_eq!(served.ended.trap, Trap::AbiViolation, "{input:?}: {}", served.cause);
+        }
         stopper.stop().await;
     });
 }

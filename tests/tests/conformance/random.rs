@@ -1,4 +1,4 @@
-//! Random stories, told to a store in memory and to a SQLite file side by side: whatever is asked, both answer alike,
+//! Random stories, told to a store in memory and to another one side by side: whatever is asked, both answer alike,
 //! and both show the same tasks after each step. `DELAY_PROPTEST_CASES` sets how many stories there are; 64.
 
 use std::fmt::Debug;
@@ -11,7 +11,7 @@ use delay::store::{
     Settlement, Store, Tagged, TaskRecord, Turn, Turned, UpkeepRules, WorkerId,
 };
 use delay::{Due, Hold, Kept, Retry, Task, TaskId, Timestamp, Transition, VirtualClock};
-use delay_tests::{Backend, Fixture, Memory, Sqlite, task};
+use delay_tests::{Backend, Fixture, Memory, Postgres, Sqlite, task};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -276,27 +276,45 @@ fn shown<T: Debug>(answer: delay::Result<T>) -> String {
     format!("{answer:#?}")
 }
 
-async fn tell(story: Vec<Step>) -> Result<(), TestCaseError> {
+async fn tell(story: Vec<Step>, other: fn() -> Box<dyn Backend>) -> Result<(), TestCaseError> {
     let clock = VirtualClock::new(Timestamp::from_micros(START));
-    let backends = (Memory::fresh(), Sqlite::fresh());
+    let backends = (Memory::fresh(), other());
     let mut memory = Told::begin(&*backends.0, &clock).await;
-    let mut sqlite = Told::begin(&*backends.1, &clock).await;
+    let mut other = Told::begin(&*backends.1, &clock).await;
     for step in story {
         if let Step::Advance(by) = step {
             clock.advance(by);
         }
-        let answers = (memory.tell(step.clone()).await, sqlite.tell(step.clone()).await);
-        prop_assert_eq!(answers.0, answers.1, "the answers of memory and of SQLite to {:?}", step);
-        let seen = (memory.seen().await, sqlite.seen().await);
-        prop_assert_eq!(seen.0, seen.1, "what memory and SQLite show after {:?}", step);
+        let answers = (memory.tell(step.clone()).await, other.tell(step.clone()).await);
+        prop_assert_eq!(answers.0, answers.1, "the answers of memory and of the other to {:?}", step);
+        let seen = (memory.seen().await, other.seen().await);
+        prop_assert_eq!(seen.0, seen.1, "what memory and the other show after {:?}", step);
     }
+    other.store.close().await.expect("the store closes");
     Ok(())
+}
+
+/// A share of the cases, for stores that take longer to make.
+fn same_story(share: u32, other: fn() -> Box<dyn Backend>) {
+    let cases: u32 =
+        std::env::var("DELAY_PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64);
+    let cases = cases.div_ceil(share);
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    proptest!(config, |(story in vec(step(), 1..80))| runtime.block_on(tell(story, other))?);
 }
 
 #[test]
 fn memory_and_sqlite_tell_the_same_story() {
-    let cases = std::env::var("DELAY_PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64);
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    proptest!(config, |(story in vec(step(), 1..80))| runtime.block_on(tell(story))?);
+    same_story(1, Sqlite::fresh);
+}
+
+#[test]
+fn memory_and_postgres_tell_the_same_story() {
+    same_story(4, Postgres::fresh);
+}
+
+#[test]
+fn memory_and_postgres_without_what_makes_it_fast_tell_the_same_story() {
+    same_story(4, Postgres::bare);
 }
