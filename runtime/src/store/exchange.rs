@@ -11,10 +11,17 @@ use crate::time::Timestamp;
 /// What became of one pushed task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
-    /// It is in the store.
+    /// It is in the store, or was: whoever did not hear the answer may ask again.
     Added,
     /// Another task has its name, or had it within the tombstone time: that one's id.
     NameTaken(TaskId),
+}
+
+impl Pushed {
+    /// A name is taken by `holder`. If that is the task itself, it was added before, whatever has become of it since.
+    pub(crate) fn of_name(holder: TaskId, task: TaskId) -> Self {
+        if holder == task { Self::Added } else { Self::NameTaken(holder) }
+    }
 }
 
 /// A worker as a store knows it. Never used twice.

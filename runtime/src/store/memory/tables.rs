@@ -111,7 +111,7 @@ impl Tables {
             let key = (task.queue.clone().into_owned(), name.clone());
             match self.names.get(&key) {
                 Some(taken) if taken.until.is_none_or(|until| until > now) => {
-                    return Pushed::NameTaken(taken.holder);
+                    return Pushed::of_name(taken.holder, task.id);
                 }
                 _ => self.names.insert(key, Name { holder: task.id, until: None }),
             };

@@ -133,9 +133,10 @@ impl Marks {
         self.next <= now.unwrap_or(self.seen.saturating_add(passed)).saturating_add(LAG)
     }
 
-    /// Something has appeared at `eta`.
+    /// Something has appeared at `eta`, or is scheduled since.
     pub(super) fn lower(&mut self, eta: i64) {
         self.due = self.due.min(eta);
+        self.next = i64::MIN;
         for low in self.queues.values_mut().flat_map(BTreeMap::values_mut) {
             *low = (*low).min(eta);
         }

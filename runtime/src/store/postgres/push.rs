@@ -192,9 +192,7 @@ pub(super) async fn add(session: &Session, now: Option<i64>, tasks: &[Task]) -> 
         }
         // A holder that is gone already was there when the statement ran, and its tombstone was still standing.
         let holder = holder.map_or(TaskId::from_bytes([0; 16]), task_id);
-        if holder != tasks[place].id {
-            added.pushed[place] = Pushed::NameTaken(holder);
-        }
+        added.pushed[place] = Pushed::of_name(holder, tasks[place].id);
     }
     Ok(added)
 }

@@ -134,7 +134,7 @@ impl<'a> Adder<'a> {
         }
         let queue = self.queues.number(self.connection, &task.queue)?;
         if let Some(holder) = take_name(self.connection, queue, task, self.now)? {
-            return Ok(Pushed::NameTaken(holder));
+            return Ok(Pushed::of_name(holder, task.id));
         }
         let added = self.add(key::own_key(task.id), queue, task)?;
         if !added && key::find(self.connection, task.id)?.is_none() {
