@@ -28,6 +28,7 @@ mod floor_postgres;
 #[cfg(feature = "postgres")]
 mod hold;
 mod limited;
+mod many;
 mod usage;
 
 /// What to measure.
@@ -55,6 +56,12 @@ pub(super) struct BenchArgs {
     /// as ratios of the drain without any
     #[arg(long)]
     limited: bool,
+    /// Also drains a backlog with one worker process and with so many
+    #[arg(long)]
+    processes: Option<usize>,
+    /// A worker process of `--processes`
+    #[arg(long, hide = true)]
+    serve: bool,
     /// Measures claims instead while somebody holds a snapshot for so long (`60s`), in the first half of the time and in
     /// the second, at the pace at which `--tasks` pass in that time; PostgreSQL only
     #[cfg(feature = "postgres")]
@@ -87,6 +94,9 @@ impl BenchArgs {
         if let Some(length) = self.hold_snapshot {
             let report = Box::pin(hold::run(url, self, length)).await.map_err(Complaint::failed)?;
             return output.answer(&report, || text(&report));
+        }
+        if self.serve {
+            return many::serve(url, self).await.map_err(Complaint::failed);
         }
         let report = bench(url, self).await.map_err(Complaint::failed)?;
         output.answer(&report, || text(&report))
@@ -138,6 +148,9 @@ async fn bench(url: &str, args: &BenchArgs) -> crate::error::Result<Map<String, 
     ours.report("", &mut report);
     if args.floor {
         bare.report("floor_", &mut report);
+    }
+    if let Some(processes) = args.processes {
+        many::measure(url, args, processes, &mut report).await?;
     }
     if args.limited {
         limited::measure(url, args, &mut report).await?;

@@ -22,7 +22,7 @@ fn trouble(error: tokio_postgres::Error) -> Error {
 }
 
 /// Passes tasks through the store for as long as the snapshot is held, `--tasks` in all at an even pace, and times each
-/// turn.
+/// claim.
 pub(super) async fn run(url: &str, args: &BenchArgs, length: Duration) -> Result<Map<String, Value>> {
     let holder = bare_connection(url).await?;
     let client = Client::open(url).await?;
@@ -35,20 +35,20 @@ pub(super) async fn run(url: &str, args: &BenchArgs, length: Duration) -> Result
     let lease = length + Duration::from_secs(60);
     let worker = store.enlist(Enlist { name: "bench".to_owned(), lease, functions: Vec::new() }).await?;
     let text = "x".repeat(args.payload);
-    let mut done: Vec<Claim> = Vec::new();
     let (mut passed, mut turns) = (0, Vec::new());
     let begin = Instant::now();
     while begin.elapsed() < length {
         client.add_all((0..ADDED).map(|_| call(&text))).await?;
         for _ in 0..ADDED / CLAIM {
-            let settle = done
-                .drain(..)
-                .map(|claim| Settlement { fence: claim.fence, transition: Transition::Succeed(None) });
-            let turn = Turn { worker, settle: settle.collect(), want: CLAIM, queues: Queues::All };
+            let claim = Turn { worker, settle: Vec::new(), want: CLAIM, queues: Queues::All };
             let sent = Instant::now();
-            done = store.turn(turn).await?.claims;
+            let claims = store.turn(claim).await?.claims;
             turns.push(sent.elapsed().as_secs_f64() * 1000.0);
-            passed += done.len();
+            passed += claims.len();
+            let success =
+                |claim: Claim| Settlement { fence: claim.fence, transition: Transition::Succeed(None) };
+            let settle = claims.into_iter().map(success).collect();
+            store.turn(Turn { worker, settle, want: 0, queues: Queues::All }).await?;
         }
         let due = length.mul_f64((passed as f64 / args.tasks as f64).min(1.0));
         tokio::time::sleep(due.saturating_sub(begin.elapsed())).await;
