@@ -80,21 +80,26 @@ fn durability(durability: Durability) -> &'static str {
 }
 
 async fn check(base: &Base) -> Result<()> {
-    let session = base.session().await?;
-    match base.settings.durability {
-        Durability::Process => tracing::warn!(
+    if base.settings.durability == Durability::Process {
+        tracing::warn!(
             "durability is `process`: tasks survive the death of processes, but the last moments before the server loses \
              power may be lost"
-        ),
-        Durability::Disk => {}
-        Durability::Replicated => {
-            let rows = session.rows("look for standbys", &STANDBYS, &[]).await?;
-            if rows.first().is_none_or(|row| row.get::<_, String>(0).is_empty()) {
-                let text = "`durability=replicated` needs a synchronous standby, and the server has none: set its \
-                            `synchronous_standby_names`, or use `durability=disk`";
-                return Err(Error::new(Kind::InvalidOption, text));
-            }
-        }
+        );
+    }
+    check_standby(base).await
+}
+
+/// Whether the server that takes writes now can keep what `replicated` promises.
+pub(super) async fn check_standby(base: &Base) -> Result<()> {
+    if base.settings.durability != Durability::Replicated {
+        return Ok(());
+    }
+    let session = base.session().await?;
+    let rows = session.rows("look for standbys", &STANDBYS, &[]).await?;
+    if rows.first().is_none_or(|row| row.get::<_, String>(0).is_empty()) {
+        let text = "`durability=replicated` needs a synchronous standby, and the server has none: set its \
+                    `synchronous_standby_names`, or use `durability=disk`";
+        return Err(Error::new(Kind::InvalidOption, text));
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::base::Base;
 use super::connect::{Heard, Line};
 use super::notify::Told;
+use super::open;
 use super::push::{task_id, uuids};
 use super::sql::{Sql, quote};
 use crate::error::Result;
@@ -86,6 +87,10 @@ async fn listen(base: &Arc<Base>) -> Result<(Line, mpsc::UnboundedReceiver<Told>
 async fn hear(base: &Base, mut line: Line, mut told: mpsc::UnboundedReceiver<Told>) {
     // Whatever happened before it was listened to: everybody looks.
     base.signals.changed_elsewhere();
+    // It may be another server than before. The work goes on: to stop it is for whoever hears this.
+    if let Err(error) = open::check_standby(base).await {
+        tracing::error!(error = error.chain(), "what is added now may be on one server alone");
+    }
     let mut news = Vec::new();
     loop {
         tokio::select! {
