@@ -1,12 +1,8 @@
-//! The conformance cases of App Engine's delay package, D1 to D17: each runs here or is found where it runs. What the
-//! original checked at run time and the compiler checks here is a file of `ui` with the compiler's words. B1 to B3 are in
-//! `http_background`, Q6 and Q7 beside the reader of headers.
+//! The conformance cases of App Engine's delay package, D1 to D17: each runs here or is found where it runs (`elsewhere`).
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use delay::http::PUSH_PATH;
@@ -16,52 +12,8 @@ use delay_tests::soon;
 use delay_tests::web::{Call, Reply};
 use serde::{Deserialize, Serialize};
 
-/// Where the cases are that run elsewhere: a file, and what stands in it.
-const ELSEWHERE: [(&str, &str, &str); 18] = [
-    (
-        "D1",
-        "tests/ui/cases/first-parameter-not-context.stderr",
-        "the first parameter of a delayed function is `&Context`",
-    ),
-    (
-        "D1",
-        "tests/ui/cases/context-missing.stderr",
-        "the first parameter of a delayed function is `&Context`",
-    ),
-    ("D3", "tests/ui/cases/wrong-arguments-of-a-call.stderr", "expected `u32`, found `&str`"),
-    ("D4", "tests/ui/cases/wrong-arguments-of-a-call.stderr", "argument #3 of type `&str` is missing"),
-    ("D5", "tests/ui/cases/wrong-arguments-of-a-call.stderr", "unexpected argument #4 of type `bool`"),
-    ("D6", "tests/ui/cases/argument-not-serializable.stderr", "Serialize` is not satisfied"),
-    (
-        "D3 in a payload",
-        "runtime/src/codec/arguments.rs",
-        "fn default_fills_a_missing_argument_but_not_a_wrong_one",
-    ),
-    ("D4 in a payload", "runtime/src/codec/arguments.rs", "fn a_missing_argument_is_told_with_what_is_there"),
-    ("D5 in a payload", "runtime/src/codec/arguments.rs", "fn an_argument_without_a_parameter_is_an_error"),
-    ("D13 in one crate", "tests/tests/linking.rs", "fn a_key_that_stands_twice_in_one_crate_does_not_build"),
-    (
-        "D13 over crates",
-        "runtime/src/registry.rs",
-        "fn two_functions_of_one_identity_are_refused_with_both_places",
-    ),
-    ("D16", "tests/ui/cases/headers-outside-a-function.stderr", "no method named `headers` found"),
-    ("Q6", "runtime/src/http/task_headers/tests.rs", "1500000000"),
-    ("Q7", "runtime/src/http/task_headers/tests.rs", "TaskHeaders::default()"),
-    ("B1", "tests/tests/http_background.rs", "fn b1_the_start_returns_before_the_request_arrives"),
-    ("B2", "tests/tests/http_background.rs", "fn b2_the_request_arrives_before_the_start_returns"),
-    ("B3", "tests/tests/http_background.rs", "fn b3_each_call_asks_the_host_exactly_once"),
-    ("ui", "tests/ui/ui.rs", "compile_fail(\"cases/*.rs\")"),
-];
-
-#[test]
-fn the_cases_that_run_elsewhere_are_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    for (case, file, text) in ELSEWHERE {
-        let found =
-            fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{case}: {file}: {error}"));
-        assert!(found.contains(text), "{case}: {file} does not say {text:?}");
-    }
+mod appengine {
+    mod elsewhere;
 }
 
 /// What has run.
