@@ -2,8 +2,11 @@
 //!
 //! `crash_worker ORDERS`, the orders as JSON (`delay_tests::Orders`). It stops at SIGTERM as every worker does.
 
+use std::future::poll_fn;
 use std::io::Read as _;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use delay::{BoxError, Context, Enqueue as _, FailureExt as _, Runtime, TaskBuilder};
@@ -128,7 +131,6 @@ async fn main() -> delay::Result<()> {
         GATE.get().expect("made first of all").send_replace(true);
     });
     let rt = runtime(&orders).await?;
-    note("open");
     for added in rt.add_all(orders.add.iter().copied().map(task)).await? {
         added?;
     }
@@ -138,12 +140,29 @@ async fn main() -> delay::Result<()> {
         }
     }
     match orders.work {
-        Some(_) => rt.run().await?,
-        None if orders.produce.is_some() => std::future::pending().await,
-        None => rt.stop().await?,
+        Some(_) => works(&rt).await?,
+        None if orders.produce.is_some() => {
+            note("open");
+            std::future::pending().await
+        }
+        None => {
+            note("open");
+            rt.stop().await?;
+        }
     }
     note("ended");
     Ok(())
+}
+
+/// Tells that it works once it hears signals, which it does from its first moment on.
+async fn works(rt: &Runtime) -> delay::Result<()> {
+    let mut run = pin!(rt.run());
+    let begun = poll_fn(|cx| Poll::Ready(run.as_mut().poll(cx))).await;
+    note("open");
+    match begun {
+        Poll::Ready(ran) => ran,
+        Poll::Pending => run.await,
+    }
 }
 
 async fn runtime(orders: &Orders) -> delay::Result<Runtime> {
