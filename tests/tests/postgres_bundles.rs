@@ -208,3 +208,16 @@ async fn a_task_that_is_added_again_after_it_has_ended_in_a_bundle_is_known() ->
     assert_eq!(place.schema.psql("SELECT count(*) FROM task"), "5000");
     Ok(())
 }
+
+/// A partition is made as a table of its own, and attached: nothing comes with that by itself.
+#[tokio::test]
+async fn partitions_are_stored_as_their_table_is() -> Result<(), BoxError> {
+    let place = Place::open().await?;
+    place.store.upkeep(UpkeepRules::default()).await?;
+    let stored = "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        WHERE c.relnamespace = current_schema()::regnamespace AND c.relname LIKE 'bundle%' AND a.attname = 'tasks'";
+    let kinds = place.schema.psql(&format!("SELECT count(DISTINCT (attstorage, attcompression)) {stored}"));
+    let tables = place.schema.psql(&format!("SELECT count(*) > 2 {stored}"));
+    assert_eq!((kinds.as_str(), tables.as_str()), ("1", "t"));
+    Ok(())
+}

@@ -151,6 +151,66 @@ async fn tasks_whose_acknowledgement_was_lost_are_there_once() -> Result<(), Box
     Ok(())
 }
 
+const MANY: usize = 1000;
+
+#[tokio::test]
+async fn a_large_batch_one_of_whose_ids_is_there_adds_the_others() -> Result<(), BoxError> {
+    let schema = Schema::fresh();
+    let store = open(schema.url()).await?;
+    let batch: Vec<Task> = (0..MANY).map(|n| Task { payload: vec![n as u8; n % 300], ..task() }).collect();
+    let there = batch[MANY / 2].id;
+    schema.psql(&format!(
+        "INSERT INTO task (id, place, priority, eta, created, queue, payload)
+            VALUES ('{there}', 0, 0, 0, 0, 'q', 'the first')"
+    ));
+    assert_eq!(store.push(batch.clone()).await?, [delay::store::Pushed::Added; MANY]);
+    for (task, record) in batch.iter().zip(store.get(batch.iter().map(|task| task.id).collect()).await?) {
+        let record = record.ok_or("it is gone")?;
+        let payload = if task.id == there { b"the first" } else { task.payload.as_slice() };
+        assert_eq!(record.payload, payload);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_large_batch_whose_acknowledgement_was_lost_is_there_once() -> Result<(), BoxError> {
+    let schema = Schema::fresh();
+    let (store, cutter) = behind_a_cutter(&schema).await?;
+    store.push(tasks(MANY)).await?;
+    let batch = tasks(MANY);
+    // Another transaction has the last id, and may still give it up: the batch waits, when nearly all of it is there.
+    let (mut holder, connection) =
+        delay::tokio_postgres::connect(delay_tests::postgres::shared_url(), delay::tokio_postgres::NoTls)
+            .await?;
+    tokio::spawn(connection);
+    let transaction = holder.transaction().await?;
+    let last = batch[MANY - 1].id;
+    transaction
+        .batch_execute(&format!(
+            "INSERT INTO {}.task (id, place, priority, eta, created, queue, payload)
+                VALUES ('{last}', 0, 0, 0, 0, 'q', '')",
+            schema.name()
+        ))
+        .await?;
+    let pushing = tokio::spawn(async move { (store.push(batch).await, store) });
+    delay_tests::soon("the batch waits for the other transaction", async {
+        let waits =
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%added AS%'
+            AND query LIKE '%' || (SELECT current_setting('search_path')) || '%'";
+        while schema.psql(waits) != "1" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    cutter.swallow(1);
+    transaction.rollback().await?;
+    let (pushed, store) = pushing.await?;
+    assert_eq!(cutter.left(), 0, "the acknowledgement came");
+    assert_eq!(pushed?, [delay::store::Pushed::Added; MANY]);
+    assert_eq!(store.counts().await?[0].tasks, 2 * MANY as u64);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_task_that_finished_before_its_acknowledgement_was_heard_does_not_run_again() -> Result<(), BoxError>
 {

@@ -124,7 +124,7 @@ fn wanted(base: &Base, today: i64) -> BTreeSet<i64> {
 fn make(parent: &str, day: i64) -> String {
     let (name, from, to) = (name(parent, day), day * DAY, (day + 1) * DAY);
     format!(
-        "CREATE TABLE @.{name} (LIKE @.{parent} INCLUDING DEFAULTS INCLUDING STORAGE);
+        "CREATE TABLE @.{name} (LIKE @.{parent} INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING COMPRESSION);
         WITH moved AS (DELETE FROM @.{parent}_default WHERE expires >= {from} AND expires < {to} RETURNING *)
             INSERT INTO @.{name} SELECT * FROM moved;
         ALTER TABLE @.{parent} ATTACH PARTITION @.{name} FOR VALUES FROM ({from}) TO ({to})"

@@ -182,26 +182,21 @@ const UNCONFIGURED: &str = ") q WHERE NOT EXISTS (SELECT FROM @.queue_limit l WH
 const GRANTED: &str = ") q";
 
 /// Most urgent first from the marks on, and what came back from its start; `share` from each queue at most. Walks
-/// `task_ready` and `task_back`. What is to be cancelled is passed by. The order of nested loops is the order of queues
-/// and ranges, and they end where the limit does. `@key` is what a locked row is found by again.
+/// `task_ready` and `task_back`. The order of nested loops is the order of queues and ranges, and they end where the limit
+/// does. Nearly always nothing has come back, and then there is nothing to sort.
 ///
 /// The update writes no indexed value, but for what came back: a new version of the row on the same page is all of it.
 const CLAIM: &str = "),
     share AS MATERIALIZED (SELECT ceil($12::float8 / greatest(1, count(*)))::int8 AS most FROM queues),
+    back AS MATERIALIZED (SELECT EXISTS (SELECT FROM @.task WHERE place = 7) AS there),
     picked AS MATERIALIZED (
         SELECT c.key FROM (SELECT * FROM queues ORDER BY nr) q CROSS JOIN LATERAL (
-            SELECT b.key FROM (
-                (SELECT r.* FROM generate_series(q.i, q.j) AS n CROSS JOIN LATERAL (
-                    SELECT t.@key AS key, t.id, t.priority, t.eta FROM @.task t
-                    WHERE t.place = 0 AND t.worker IS NULL AND t.queue = q.queue
-                        AND (t.priority, t.eta) >= ($17[n], $19[n]) AND t.priority <= $18[n] AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
-                    ORDER BY t.priority, t.eta, t.id LIMIT (SELECT most FROM share) FOR UPDATE SKIP LOCKED) r
-                LIMIT (SELECT most FROM share))
-                UNION ALL
-                SELECT * FROM (SELECT t.@key AS key, t.id, t.priority, t.eta FROM @.task t
-                WHERE t.place = 7 AND t.queue = q.queue AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
-                ORDER BY t.priority, t.eta, t.id LIMIT (SELECT most FROM share) FOR UPDATE SKIP LOCKED) r) b
-            ORDER BY b.priority, b.eta, b.id LIMIT (SELECT most FROM share)) c
+            SELECT r.key FROM (@ready) r WHERE NOT (SELECT there FROM back)
+            UNION ALL
+            SELECT m.key FROM (
+                SELECT b.key FROM ((@ready) UNION ALL SELECT * FROM (@back) r) b
+                ORDER BY b.priority, b.eta, b.id LIMIT (SELECT most FROM share)) m
+            WHERE (SELECT there FROM back)) c
         WHERE EXISTS (SELECT FROM me) LIMIT $12),
     claimed AS (
         UPDATE @.task t SET place = 0, worker = $2, epoch = epoch + 1, attempt = attempt + 1,
@@ -212,6 +207,19 @@ const CLAIM: &str = "),
     SELECT id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload, tid,
         NULL::uuid[], NULL::uuid[], NULL::uuid[], NULL::text[], NULL::bool FROM claimed
     UNION ALL";
+
+/// The ready tasks of a queue `q`. What is to be cancelled is passed by. `@key` is what a locked row is found by again.
+const READY: &str = "SELECT r.* FROM generate_series(q.i, q.j) AS n CROSS JOIN LATERAL (
+        SELECT t.@key AS key, t.id, t.priority, t.eta FROM @.task t
+        WHERE t.place = 0 AND t.worker IS NULL AND t.queue = q.queue
+            AND (t.priority, t.eta) >= ($17[n], $19[n]) AND t.priority <= $18[n] AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
+        ORDER BY t.priority, t.eta, t.id LIMIT (SELECT most FROM share) FOR UPDATE SKIP LOCKED) r
+    LIMIT (SELECT most FROM share)";
+
+/// Those that came back.
+const BACK: &str = "SELECT t.@key AS key, t.id, t.priority, t.eta FROM @.task t
+    WHERE t.place = 7 AND t.queue = q.queue AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
+    ORDER BY t.priority, t.eta, t.id LIMIT (SELECT most FROM share) FOR UPDATE SKIP LOCKED";
 
 /// The last row: all that is not a claim, in the columns of one.
 const HEADER: &str = " SELECT NULL::uuid, (SELECT now FROM clock), ";
@@ -265,5 +273,5 @@ fn write(shape: Shape) -> String {
         _ => "(SELECT CASE WHEN count(*) < cardinality($4) THEN array_agg(id) || '{}'::uuid[] END FROM gone)",
     });
     text.push_str(FOOTER);
-    text
+    text.replace("@ready", READY).replace("@back", BACK)
 }
