@@ -15,7 +15,7 @@ use rustix::process::{DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signa
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::entry::{Entry, Exit};
-use super::filter::Filters;
+use super::filter::{self, Filter};
 use super::guest::Threshold;
 use super::isolation::Isolation;
 use super::start::Start;
@@ -51,7 +51,7 @@ pub(super) fn was_called() -> bool {
 }
 
 /// The steps of being shut in, by their numbers in [`Event::Refused`].
-pub(super) const STEPS: [&str; 8] = [
+pub(super) const STEPS: [&str; 9] = [
     "give up new privileges",
     "make an empty root",
     "limit itself",
@@ -60,6 +60,7 @@ pub(super) const STEPS: [&str; 8] = [
     "restrict itself with landlock",
     "compile system call filters",
     "handle signals",
+    "restrict itself to the system calls that it needs",
 ];
 
 fn run(isolation: Isolation) -> i32 {
@@ -70,7 +71,7 @@ fn run(isolation: Isolation) -> i32 {
     let shut = |step: usize, done: io::Result<()>| {
         done.map_err(|error| Event::Refused { step: step as u32, errno: error.raw_os_error().unwrap_or(0) })
     };
-    let mut filters = None;
+    let mut last = None;
     let shut_in = shut(0, rustix::thread::set_no_new_privs(true).map_err(Into::into))
         .and_then(|()| shut(1, if isolation == Isolation::LimitsOnly { Ok(()) } else { furnish() }))
         .and_then(|()| shut(2, limit()))
@@ -78,17 +79,18 @@ fn run(isolation: Isolation) -> i32 {
         .and_then(|()| shut(4, drop_capabilities()))
         .and_then(|()| shut(5, restrict()))
         .and_then(|()| {
-            let made = Filters::new().map(|made| filters = Some(made));
+            let made = Filter::new().map(|made| last = Some(made));
             shut(6, made.map_err(io::Error::other))
         })
-        .and_then(|()| shut(7, sys::handle_signals()));
+        .and_then(|()| shut(7, sys::handle_signals()))
+        .and_then(|()| shut(8, filter::apply_common().map_err(io::Error::other)));
     let told = match &shut_in {
         Ok(()) => Event::Ready,
         Err(refused) => *refused,
     };
     let told = wire::send(&control, &told.encode(), &[]);
-    match (shut_in, told, filters) {
-        (Ok(()), Ok(()), Some(filters)) => serve(&control, &filters).map_or(1, |()| 0),
+    match (shut_in, told, last) {
+        (Ok(()), Ok(()), Some(last)) => serve(&control, &last).map_or(1, |()| 0),
         _ => 1,
     }
 }
@@ -156,7 +158,7 @@ fn restrict() -> io::Result<()> {
 }
 
 /// Forks what it is told to and reaps what has ended, until the executor is gone.
-fn serve(control: &OwnedFd, filters: &Filters) -> io::Result<()> {
+fn serve(control: &OwnedFd, last: &Filter) -> io::Result<()> {
     const CONTROL: u64 = 0;
     // Descriptor 4 is kept, so that nothing that a child is given can have its number: see `sys::arrange`.
     let _kept = rustix::io::fcntl_dupfd_cloexec(control, sys::SOCKET + 1)?;
@@ -194,7 +196,7 @@ fn serve(control: &OwnedFd, filters: &Filters) -> io::Result<()> {
                 return Err(io::ErrorKind::InvalidData.into());
             };
             match sys::fork() {
-                Ok(Forked::Child) => child(container, &packets, &output, filters.clone()),
+                Ok(Forked::Child) => child(container, &packets, &output, last.clone()),
                 Ok(Forked::Parent(pid)) => {
                     let id = Pid::from_raw(pid).ok_or(Errno::SRCH)?;
                     // Not yet reaped, so the id is its own.
@@ -214,8 +216,8 @@ fn serve(control: &OwnedFd, filters: &Filters) -> io::Result<()> {
 }
 
 /// A child's whole life.
-fn child(container: Pid, packets: &OwnedFd, output: &OwnedFd, filters: Filters) -> ! {
-    let exit = begin(container, packets, output, filters).unwrap_or_else(|error| {
+fn child(container: Pid, packets: &OwnedFd, output: &OwnedFd, last: Filter) -> ! {
+    let exit = begin(container, packets, output, last).unwrap_or_else(|error| {
         eprintln!("cannot begin: {error}");
         Exit::trap(Trap::AbiDeficiency)
     });
@@ -224,7 +226,7 @@ fn child(container: Pid, packets: &OwnedFd, output: &OwnedFd, filters: Filters) 
     sys::exit(i32::from(exit.0))
 }
 
-fn begin(container: Pid, packets: &OwnedFd, output: &OwnedFd, filters: Filters) -> io::Result<Exit> {
+fn begin(container: Pid, packets: &OwnedFd, output: &OwnedFd, last: Filter) -> io::Result<Exit> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     if rustix::process::getppid() != Some(container) {
         return Ok(Exit::SUCCESS); // the container died before it could have signalled
@@ -238,7 +240,7 @@ fn begin(container: Pid, packets: &OwnedFd, output: &OwnedFd, filters: Filters) 
     let Some((start, input)) = Start::read(&mut socket)? else {
         return Ok(Exit::SUCCESS); // closed before it was started
     };
-    let threshold = Threshold::new(start, input, socket, filters);
+    let threshold = Threshold::new(start, input, socket, last);
     match Entry::find(threshold.entry()) {
         Some(entry) => Ok(entry.run(threshold)),
         None => Ok(Exit::trap(Trap::NoFunction)),

@@ -1,6 +1,10 @@
 //! Which system calls a process may make: to compute, allocate, wait, and talk over what it has open.
 //!
-//! Owns the two filters. A call is let through if all of them do; the strictest verdict counts.
+//! Owns the filters. A call is let through if all of them do; the strictest verdict counts. The container lays on what is
+//! common to its processes, which they inherit: it lets through what a process may do and, beside it, what it takes until
+//! one is shut in. The last one takes that away, in each process by itself. The kernel asks a new filter about each call
+//! that those before it let through, so what is laid on late is cheap only if it is small and comes after a list of what
+//! is allowed: 0.05 ms instead of 0.45.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +12,11 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
 
-/// The filters, ready to be applied: made once by the container, because making them allocates.
+/// The last filter, ready to be laid on: made once by the container, because making it allocates.
 #[derive(Clone, Debug)]
-pub(super) struct Filters(Vec<BpfProgram>);
+pub(super) struct Filter(BpfProgram);
 
-/// Stands in the filters for the id of the process, which is known when they are applied: no id is that large.
+/// Stands in the last filter for the id of the process, which is known when it is laid on: no id is that large.
 const ITSELF: u32 = 0x7fff_de1a;
 
 /// What a process can do with what it has. Opening, connecting, starting and signalling are not among it.
@@ -62,6 +66,29 @@ const ALLOWED_HERE: &[i64] = &[libc::SYS_poll, libc::SYS_epoll_wait, libc::SYS_t
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_HERE: &[i64] = &[];
 
+/// What a container does, and a process until it is shut in: fork, reap, hand over, make threads, set limits.
+const BEFORE: &[i64] = &[
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    libc::SYS_wait4,
+    libc::SYS_pidfd_open,
+    libc::SYS_sendmsg,
+    libc::SYS_recvmsg,
+    libc::SYS_epoll_create1,
+    libc::SYS_eventfd2,
+    libc::SYS_dup3,
+    libc::SYS_close_range,
+    libc::SYS_getppid,
+    libc::SYS_prlimit64,
+    libc::SYS_setitimer,
+    libc::SYS_seccomp,
+];
+
+#[cfg(target_arch = "x86_64")]
+const BEFORE_HERE: &[i64] = &[libc::SYS_dup2];
+#[cfg(not(target_arch = "x86_64"))]
+const BEFORE_HERE: &[i64] = &[];
+
 /// What nothing but an attack would call here: it ends the process.
 const DEADLY: &[i64] = &[
     libc::SYS_ptrace,
@@ -84,42 +111,14 @@ const DEADLY: &[i64] = &[
     libc::SYS_reboot,
 ];
 
-impl Filters {
+impl Filter {
     /// # Errors
-    /// If there are none for this processor.
+    /// If there is none for this processor.
     pub(super) fn new() -> Result<Self, seccompiler::Error> {
-        let mut allowed: BTreeMap<i64, Vec<SeccompRule>> =
-            ALLOWED.iter().chain(ALLOWED_HERE).map(|call| (*call, Vec::new())).collect();
-        // Argument 2 is the protection, 3 the flags: nothing executable, and nothing shared, which no limit counts.
-        let not = |argument, bits: i32| {
-            let equal = SeccompCmpOp::MaskedEq(bits as u64);
-            SeccompCondition::new(argument, SeccompCmpArgLen::Dword, equal, 0)
-        };
-        let private = vec![not(2, libc::PROT_EXEC)?, not(3, libc::MAP_SHARED)?];
-        allowed.insert(libc::SYS_mmap, vec![SeccompRule::new(private)?]);
-        allowed.insert(libc::SYS_mprotect, vec![SeccompRule::new(vec![not(2, libc::PROT_EXEC)?])?]);
-        // `abort` signals its own thread. Others are not to be signalled, and the container has the same user.
-        for call in [libc::SYS_tgkill, libc::SYS_kill] {
-            let itself =
-                SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(ITSELF))?;
-            allowed.insert(call, vec![SeccompRule::new(vec![itself])?]);
-        }
-        // A thread that was made before names itself.
-        let (dword, equal) = (SeccompCmpArgLen::Dword, SeccompCmpOp::Eq);
-        let name = SeccompCondition::new(0, dword, equal, libc::PR_SET_NAME as u64)?;
-        allowed.insert(libc::SYS_prctl, vec![SeccompRule::new(vec![name])?]);
-        // Asking what a descriptor is changes nothing.
-        for asks in [libc::F_GETFD, libc::F_GETFL] {
-            let same = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, asks as u64)?;
-            allowed.entry(libc::SYS_fcntl).or_default().push(SeccompRule::new(vec![same])?);
-        }
-        let deadly = DEADLY.iter().map(|call| (*call, Vec::new())).collect();
-        // The last to be applied forbids to apply more.
-        let filters = [
-            filter(deadly, SeccompAction::Allow, SeccompAction::KillProcess)?,
-            filter(allowed, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)?,
-        ];
-        Ok(Self(filters.into()))
+        let mut denied: BTreeMap<i64, Vec<SeccompRule>> =
+            BEFORE.iter().chain(BEFORE_HERE).map(|call| (*call, Vec::new())).collect();
+        denied.extend(unless()?);
+        Ok(Self(filter(denied, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32))?))
     }
 
     /// Shuts this process in, all of its threads, for good.
@@ -127,11 +126,56 @@ impl Filters {
     /// # Errors
     /// If the system has no seccomp.
     pub(super) fn apply(&mut self) -> Result<(), seccompiler::Error> {
-        for instruction in self.0.iter_mut().flatten().filter(|instruction| instruction.k == ITSELF) {
+        for instruction in self.0.iter_mut().filter(|instruction| instruction.k == ITSELF) {
             instruction.k = std::process::id();
         }
-        self.0.iter().try_for_each(|filter| seccompiler::apply_filter_all_threads(filter))
+        seccompiler::apply_filter_all_threads(&self.0)
     }
+}
+
+/// Lays on what all processes of this container inherit.
+///
+/// # Errors
+/// If the system has no seccomp, or this processor no filters.
+pub(super) fn apply_common() -> Result<(), seccompiler::Error> {
+    common()?.iter().try_for_each(|filter| seccompiler::apply_filter_all_threads(filter))
+}
+
+fn common() -> Result<[BpfProgram; 2], seccompiler::Error> {
+    let deadly = DEADLY.iter().map(|call| (*call, Vec::new())).collect();
+    let allowed = [ALLOWED, ALLOWED_HERE, BEFORE, BEFORE_HERE].concat().into_iter();
+    let allowed = allowed.chain(unless()?.into_keys()).map(|call| (call, Vec::new())).collect();
+    Ok([
+        filter(deadly, SeccompAction::Allow, SeccompAction::KillProcess)?,
+        filter(allowed, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)?,
+    ])
+}
+
+/// What a process may do unless one of these rules forbids it.
+fn unless() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::Error> {
+    let when = |argument, compare, value: u64| {
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, compare, value)
+    };
+    let has = |argument, bit: i32| {
+        let bit = bit as u64;
+        SeccompRule::new(vec![when(argument, SeccompCmpOp::MaskedEq(bit), bit)?])
+    };
+    let is_none_of = |argument, values: &[u64]| {
+        let each = values.iter().map(|value| when(argument, SeccompCmpOp::Ne, *value));
+        SeccompRule::new(each.collect::<Result<_, _>>()?)
+    };
+    Ok(BTreeMap::from([
+        // Argument 2 is the protection, 3 the flags: nothing executable, and nothing shared, which no limit counts.
+        (libc::SYS_mmap, vec![has(2, libc::PROT_EXEC)?, has(3, libc::MAP_SHARED)?]),
+        (libc::SYS_mprotect, vec![has(2, libc::PROT_EXEC)?]),
+        // `abort` signals its own thread. Others are not to be signalled, and the container has the same user.
+        (libc::SYS_tgkill, vec![is_none_of(0, &[u64::from(ITSELF)])?]),
+        (libc::SYS_kill, vec![is_none_of(0, &[u64::from(ITSELF)])?]),
+        // A thread that was made before names itself.
+        (libc::SYS_prctl, vec![is_none_of(0, &[libc::PR_SET_NAME as u64])?]),
+        // Asking what a descriptor is changes nothing.
+        (libc::SYS_fcntl, vec![is_none_of(1, &[libc::F_GETFD as u64, libc::F_GETFL as u64])?]),
+    ]))
 }
 
 fn filter(
@@ -141,4 +185,79 @@ fn filter(
 ) -> Result<BpfProgram, seccompiler::Error> {
     let architecture = std::env::consts::ARCH.try_into()?;
     Ok(SeccompFilter::new(calls, others, these, architecture)?.try_into()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The verdict of a filter, by the rules of classic BPF (Linux, Documentation/networking/filter.rst), of which
+    /// seccompiler writes a few.
+    fn verdict(filter: &BpfProgram, call: i64, arguments: [u64; 6]) -> u32 {
+        let mut data = (call as u32).to_ne_bytes().to_vec();
+        data.extend(if cfg!(target_arch = "x86_64") { 0xC000_003E_u32 } else { 0xC000_00B7 }.to_ne_bytes());
+        data.extend(0_u64.to_ne_bytes());
+        arguments.iter().for_each(|argument| data.extend(argument.to_ne_bytes()));
+        let (mut at, mut value) = (0, 0_u32);
+        loop {
+            let step = &filter[at];
+            at += 1;
+            let mut jump = |holds| at += usize::from(if holds { step.jt } else { step.jf });
+            match step.code {
+                0x20 => {
+                    let from = step.k as usize;
+                    value = u32::from_ne_bytes(data[from..from + 4].try_into().unwrap());
+                }
+                0x54 => value &= step.k,
+                0x05 => at += step.k as usize,
+                0x15 => jump(value == step.k),
+                0x25 => jump(value > step.k),
+                0x35 => jump(value >= step.k),
+                0x06 => return step.k,
+                code => panic!("an instruction that this test does not know: {code:#x}"),
+            }
+        }
+    }
+
+    const ALLOW: u32 = 0x7fff_0000;
+    const MINE: u64 = 4711;
+
+    /// What the processes' law is, said once more and the other way round.
+    fn may(call: i64, arguments: [u64; 6]) -> bool {
+        let [first, second, third, fourth, ..] = arguments.map(|argument| argument as u32 as i32);
+        match call {
+            libc::SYS_mmap => third & libc::PROT_EXEC == 0 && fourth & libc::MAP_SHARED == 0,
+            libc::SYS_mprotect => third & libc::PROT_EXEC == 0,
+            libc::SYS_kill | libc::SYS_tgkill => first == MINE as i32,
+            libc::SYS_prctl => first == libc::PR_SET_NAME,
+            libc::SYS_fcntl => second == libc::F_GETFD || second == libc::F_GETFL,
+            call => ALLOWED.contains(&call) || ALLOWED_HERE.contains(&call),
+        }
+    }
+
+    #[test]
+    fn the_filters_together_let_through_what_is_allowed_and_nothing_else() {
+        let mut filters = common().unwrap().to_vec();
+        let mut last = Filter::new().unwrap().0;
+        last.iter_mut().filter(|step| step.k == ITSELF).for_each(|step| step.k = MINE as u32);
+        filters.push(last);
+        let values = (0..18).chain([libc::F_DUPFD_CLOEXEC as u64, MINE, u64::from(u32::MAX), 1 << 32 | 1]);
+        let values: Vec<u64> = values.collect();
+        for call in 0..600 {
+            let through = |arguments| filters.iter().all(|filter| verdict(filter, call, arguments) == ALLOW);
+            for (one, other) in values.iter().flat_map(|one| values.iter().map(move |other| (*one, *other))) {
+                for arguments in [[one, other, 0, 0, 0, 0], [0, 0, one, other, 0, 0]] {
+                    assert_eq!(through(arguments), may(call, arguments), "call {call}, {arguments:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_an_attack_calls_is_deadly_before_and_after() {
+        let filters = common().unwrap();
+        let kill = |call: &&i64| verdict(&filters[0], **call, [0; 6]) == 0x8000_0000;
+        assert_eq!(DEADLY.iter().filter(kill).count(), DEADLY.len());
+        assert!(BEFORE.iter().chain(ALLOWED).all(|call| !DEADLY.contains(call)));
+    }
 }

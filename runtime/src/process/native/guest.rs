@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Resource, Rlimit};
 
 use super::entry::Exit;
-use super::filter::Filters;
+use super::filter::Filter;
 use super::packet::{DISCOVER, Domain, Packet, Reader};
 use super::start::Start;
 use super::sys;
@@ -19,7 +19,7 @@ pub(crate) struct Threshold {
     start: Start,
     input: Vec<u8>,
     socket: UnixStream,
-    filters: Filters,
+    last: Filter,
 }
 
 impl fmt::Debug for Threshold {
@@ -29,8 +29,8 @@ impl fmt::Debug for Threshold {
 }
 
 impl Threshold {
-    pub(super) fn new(start: Start, input: Vec<u8>, socket: UnixStream, filters: Filters) -> Self {
-        Self { start, input, socket, filters }
+    pub(super) fn new(start: Start, input: Vec<u8>, socket: UnixStream, last: Filter) -> Self {
+        Self { start, input, socket, last }
     }
 
     /// The entry's name.
@@ -63,7 +63,7 @@ impl Threshold {
             set(Resource::Cpu, limit.as_secs() + 2)?;
             sys::limit_cpu(limit)?;
         }
-        self.filters.apply().map_err(io::Error::other)
+        self.last.apply().map_err(io::Error::other)
     }
 }
 
