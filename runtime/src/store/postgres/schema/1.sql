@@ -30,9 +30,10 @@ CREATE TABLE @.task(
   autovacuum_vacuum_insert_threshold = 100000, autovacuum_analyze_threshold = 10000,
   autovacuum_vacuum_cost_delay = 0, toast.autovacuum_vacuum_cost_delay = 0
 );
--- The claim walks these two; the eta of a ready task has passed. What runs stays in the first one, below the marks.
-CREATE INDEX task_ready ON @.task(queue, priority, eta, id) WHERE place = 0;
-CREATE INDEX task_back ON @.task(queue, priority, eta, id) WHERE place = 7;
+-- The claim walks these two; the eta of a ready task has passed. What runs stays in the first one, below the marks. Queues
+-- by their hash: behind a text, the server looks for each further column of an entry anew.
+CREATE INDEX task_ready ON @.task(hashtext(queue), priority, eta, id) WHERE place = 0;
+CREATE INDEX task_back ON @.task(hashtext(queue), priority, eta, id) WHERE place = 7;
 -- Promotion walks this one.
 CREATE INDEX task_scheduled ON @.task(eta) WHERE place = 1;
 -- Held tasks are looked for by workers that may be able to run them.
