@@ -59,6 +59,24 @@ macro_rules! delegate {
             }
         }
 
+        impl delay::store::Upkeep for $before {
+            fn upkeep(
+                &self,
+                rules: delay::store::UpkeepRules,
+            ) -> delay::store::Pending<'_, delay::store::Upkept> {
+                self.store.upkeep(rules)
+            }
+
+            fn act(
+                &self,
+                action: delay::store::Action,
+                ids: Vec<delay::TaskId>,
+            ) -> delay::store::Pending<'_, Vec<delay::store::Acted>> {
+                self.store.act(action, ids)
+            }
+        }
+    };
+    (Checkpoints for $before:ty) => {
         impl delay::store::Checkpoints for $before {
             fn checkpoint(
                 &self,
@@ -74,23 +92,6 @@ macro_rules! delegate {
 
             fn suspends(&self, ids: Vec<delay::TaskId>) -> delay::store::Pending<'_, Vec<delay::TaskId>> {
                 self.store.suspends(ids)
-            }
-        }
-
-        impl delay::store::Upkeep for $before {
-            fn upkeep(
-                &self,
-                rules: delay::store::UpkeepRules,
-            ) -> delay::store::Pending<'_, delay::store::Upkept> {
-                self.store.upkeep(rules)
-            }
-
-            fn act(
-                &self,
-                action: delay::store::Action,
-                ids: Vec<delay::TaskId>,
-            ) -> delay::store::Pending<'_, Vec<delay::store::Acted>> {
-                self.store.act(action, ids)
             }
         }
     };

@@ -19,7 +19,9 @@ mod recording;
 #[cfg(feature = "http")]
 pub mod served;
 mod stores;
+mod tail;
 mod wait;
+mod watched;
 pub mod web;
 
 pub use cutter::Cutter;
@@ -35,4 +37,6 @@ pub use python::python;
 pub use recording::Recording;
 pub use rustix::process::Signal;
 pub use stores::open_store;
+pub use tail::Tail;
 pub use wait::{BOUND, soon};
+pub use watched::Watched;

@@ -93,4 +93,6 @@ impl Store for Lying {
 
 delegate!(Inspect and Upkeep for Lying);
 
+delegate!(Checkpoints for Lying);
+
 delegate!(QueueBook and QueueDesk for Lying);

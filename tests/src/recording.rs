@@ -89,4 +89,6 @@ impl Store for Recording {
 
 delegate!(Inspect and Upkeep for Recording);
 
+delegate!(Checkpoints for Recording);
+
 delegate!(QueueBook and QueueDesk for Recording);

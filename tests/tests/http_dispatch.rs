@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use delay::http::{Dispatcher, Key, Keys, PUSH_PATH, Verifier};
 use delay::queues::QueueConfig;
-use delay::store::{Filter, QueueEdit, TaskRecord};
+use delay::store::{Filter, QueueEdit, Store as _, TaskRecord};
 use delay::{BoxError, Context, Failure, Handle, Retry, Runtime, TaskState};
 use delay_tests::served::Served;
-use delay_tests::soon;
 use delay_tests::web::{Heard, Scripted, seconds};
+use delay_tests::{Watched, open_store, soon};
 use tempfile::TempDir;
 
 #[derive(Clone, Default)]
@@ -39,6 +39,7 @@ async fn mail(ctx: &Context, #[state] seen: &Seen, to: String) -> Result<(), Box
 /// A store with a dispatcher's runtime: its own worker is not started, so nothing runs here.
 struct Office {
     rt: Runtime,
+    store: Arc<Watched>,
     keys: Keys,
     folder: TempDir,
 }
@@ -48,8 +49,10 @@ impl Office {
         let folder = TempDir::new().unwrap();
         let url = format!("sqlite:{}", folder.path().join("jobs.db").display());
         let retry = Retry { min_backoff: Duration::from_millis(1), limit: Some(3), ..Retry::DEFAULT };
-        let rt = Runtime::builder(url).state(Seen::default()).retry(retry).build().await.unwrap();
-        Self { rt, keys: Keys::new(Key::generate().parse().unwrap()), folder }
+        let store = Watched::new(open_store(&url).await.unwrap());
+        let rt = Runtime::on(Arc::clone(&store) as _).state(Seen::default()).retry(retry);
+        let rt = rt.build().await.unwrap();
+        Self { rt, store, keys: Keys::new(Key::generate().parse().unwrap()), folder }
     }
 
     fn dispatcher(&self) -> Dispatcher {
@@ -67,6 +70,7 @@ impl Office {
 
     async fn stop(self) {
         soon("the stop", self.rt.stop()).await.unwrap();
+        self.store.close().await.unwrap();
         drop(self.folder);
     }
 }
@@ -234,12 +238,8 @@ async fn a_target_that_says_503_gets_nothing_more_until_its_time_is_over() {
     let began = std::time::Instant::now();
     let first = Mail::task("first".into()).add(&office.rt).await.unwrap();
     // What the target asked for is known when its task waits to be sent again.
-    let waits = async {
-        while first.record().await.unwrap().state != TaskState::Scheduled {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    soon("the first answer", waits).await;
+    let waits = async || (first.record().await.unwrap().state == TaskState::Scheduled).then_some(());
+    soon("the first answer", office.store.until(waits)).await;
     let second = Mail::task("second".into()).add(&office.rt).await.unwrap();
     assert_eq!(office.end(&second).await.state, TaskState::Succeeded);
     // Not an assertion on speed: what came sooner would have ignored what the target asked for. Nothing but that holds the

@@ -292,9 +292,10 @@ async fn slow_headers_are_cut_off_within_ten_seconds() {
     let dripping = async {
         let (mut reader, mut writer) = TcpStream::connect(served.address).await.unwrap().into_split();
         let drip = async {
+            let mut drops = tokio::time::interval(Duration::from_millis(300));
             writer.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
             while writer.write_all(b"x: y\r\n").await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(300)).await;
+                drops.tick().await;
             }
             std::future::pending::<()>().await;
         };

@@ -192,16 +192,10 @@ async fn a_large_batch_whose_acknowledgement_was_lost_is_there_once() -> Result<
             schema.name()
         ))
         .await?;
+    // The batch is one message, and what was asked before it is answered by then.
+    let asks = cutter.asks(MANY * 16);
     let pushing = tokio::spawn(async move { (store.push(batch).await, store) });
-    delay_tests::soon("the batch waits for the other transaction", async {
-        let waits =
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%added AS%'
-            AND query LIKE '%' || (SELECT current_setting('search_path')) || '%'";
-        while schema.psql(waits) != "1" {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    delay_tests::soon("the batch on its way", asks).await;
     cutter.swallow(1);
     transaction.rollback().await?;
     let (pushed, store) = pushing.await?;

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
-use std::time::Duration;
 
 use delay::process::program::task;
 use delay::{Client, Handle, TaskState};
@@ -38,33 +37,35 @@ fn start(url: &str, engine: &str) -> Running {
 }
 
 /// How far the program says it was, in the order of its saying so.
-fn positions(worker: &Running) -> Vec<u32> {
-    let text = worker.stdout.text();
+fn positions(text: &str) -> Vec<u32> {
     text.lines().filter_map(|line| line.rsplit_once(" at ")?.1.trim().parse().ok()).collect()
 }
 
-async fn poll<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(BOUND, looking).await.unwrap_or_else(|_| panic!("waited in vain for: {what}"))
+/// How often the worker has said that something moved in its store.
+fn moves(text: &str) -> usize {
+    text.lines().filter(|line| *line == "moved").count()
 }
 
-async fn next_checkpoint(client: &Client, handle: &Handle<u64>, last: Option<&Vec<u8>>) -> Option<Vec<u8>> {
-    poll("another checkpoint", async || {
+/// The next checkpoint but `last`, or nothing if the task finishes before.
+async fn next_checkpoint(
+    worker: &Running,
+    client: &Client,
+    handle: &Handle<u64>,
+    last: Option<&Vec<u8>>,
+) -> Option<Vec<u8>> {
+    loop {
+        let before = moves(&worker.stdout.text());
         let found = client.store().snapshot(handle.id()).await.unwrap();
         let record = client.store().get(vec![handle.id()]).await.unwrap().remove(0).unwrap();
         if record.state.is_finished() {
-            return Some(None);
+            return None;
         }
-        found.filter(|found| Some(found) != last).map(Some)
-    })
-    .await
+        if found.as_ref().is_some_and(|found| Some(found) != last) {
+            return found;
+        }
+        let moved = worker.stdout.shows_enough("another checkpoint", |text| moves(text) > before);
+        assert!(moved, "it ended: {}", worker.stderr.text());
+    }
 }
 
 /// Workers are killed again and again, each on the other engine; what was done before a checkpoint is not done again.
@@ -75,17 +76,17 @@ async fn killed(url: &str) {
     let mut kept = 0;
     for engine in ["wasmtime", "wasmi", "wasmtime", "wasmi"] {
         let worker = start(url, engine);
-        let first = next_checkpoint(&client, &handle, None).await;
+        let first = next_checkpoint(&worker, &client, &handle, None).await;
         // All of this was said before the checkpoint after the next one was taken: the next is stored after the first was
         // seen, and the one after it is taken after that.
-        let before = positions(&worker).last().copied();
-        let second = next_checkpoint(&client, &handle, first.as_ref()).await;
-        let third = next_checkpoint(&client, &handle, second.as_ref()).await;
+        let before = positions(&worker.stdout.text()).last().copied();
+        let second = next_checkpoint(&worker, &client, &handle, first.as_ref()).await;
+        let third = next_checkpoint(&worker, &client, &handle, second.as_ref()).await;
         if third.is_none() {
             break;
         }
         worker.signal(Signal::KILL);
-        let began = positions(&worker).first().copied();
+        let began = positions(&worker.stdout.text()).first().copied();
         assert!(began.is_none_or(|began| began >= kept), "it began at {began:?}, and {kept} was kept");
         kept = before.unwrap_or(kept);
         assert!(!worker.end().status.success());
@@ -95,7 +96,7 @@ async fn killed(url: &str) {
     let worker = start(url, "wasmtime");
     let value = tokio::time::timeout(BOUND, handle.result()).await.expect("it ends").unwrap();
     assert_eq!(value, expected(N));
-    let began = positions(&worker).first().copied();
+    let began = positions(&worker.stdout.text()).first().copied();
     assert!(began.is_none_or(|began| began >= kept), "it began at {began:?}, and {kept} was kept");
     let record = client.store().get(vec![handle.id()]).await.unwrap().remove(0).unwrap();
     assert_eq!(record.attempt, 1, "no crash has spent an attempt");
@@ -113,13 +114,10 @@ async fn stopped(url: &str) {
         let worker = start(url, engine);
         assert!(worker.stdout.shows(" at "), "it said nothing: {}", worker.stderr.text());
         worker.signal(Signal::TERM);
-        let record = poll("the task to be given back", async || {
-            let record = client.store().get(vec![handle.id()]).await.unwrap().remove(0).unwrap();
-            (record.state != TaskState::Running).then_some(record)
-        })
-        .await;
-        let said = positions(&worker);
-        assert!(worker.end().status.success());
+        let ended = worker.end();
+        assert!(ended.status.success(), "{}", ended.stderr);
+        let said = positions(&String::from_utf8_lossy(&ended.stdout));
+        let record = client.store().get(vec![handle.id()]).await.unwrap().remove(0).unwrap();
         assert_eq!((record.state, record.attempt, record.crashes), (TaskState::Ready, 0, 0));
         // Nothing is said twice: a stop loses nothing.
         for at in said {
@@ -130,7 +128,7 @@ async fn stopped(url: &str) {
     let worker = start(url, "wasmtime");
     let value = tokio::time::timeout(BOUND, handle.result()).await.expect("it ends").unwrap();
     assert_eq!(value, expected(N));
-    assert_eq!(positions(&worker).first().copied(), last.map(|last| last + 65536));
+    assert_eq!(positions(&worker.stdout.text()).first().copied(), last.map(|last| last + 65536));
     worker.signal(Signal::TERM);
     assert!(worker.end().status.success());
     client.close().await.unwrap();

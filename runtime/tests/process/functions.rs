@@ -1,6 +1,7 @@
 //! Delayed functions in processes of their own, through a runtime and a store.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use delay::process::Isolation;
@@ -10,6 +11,8 @@ use delay::{
     BoxError, Clock, Context, Due, Enqueue as _, Failure, Handle, Retry, Runtime, Task, TaskBuilder, TaskId,
     TaskState,
 };
+
+use tokio::sync::watch;
 
 use super::fixture::run;
 use super::{Test, tests};
@@ -97,8 +100,12 @@ async fn panics(_ctx: &Context) {
     panic!("no more paper");
 }
 
+/// What `inner` was called with so far. It runs in this very process.
+static HEARD: LazyLock<watch::Sender<HashSet<String>>> = LazyLock::new(watch::Sender::default);
+
 #[delay::func("inner", keep_result = "1d")]
 async fn inner(ctx: &Context, text: String) -> String {
+    HEARD.send_modify(|heard| heard.extend([text.clone()]));
     format!("{text} for {}", ctx.headers().get("tenant").unwrap_or("nobody"))
 }
 
@@ -140,13 +147,13 @@ async fn too_large(ctx: &Context) -> Result<(), BoxError> {
 #[delay::func("sleeps", isolate = process, timeout = "200ms", retry(limit = 0))]
 fn sleeps(_ctx: &Context) {
     loop {
-        std::thread::sleep(Duration::from_secs(1));
+        std::thread::park();
     }
 }
 
 #[delay::func("works", isolate = process, keep_result = "1d")]
 pub(crate) async fn works(ctx: &Context, deaf: bool) -> Result<String, BoxError> {
-    Inner::call(ctx, "begun".to_owned()).await?;
+    Inner::call(ctx, format!("{} has begun", ctx.task())).await?;
     ctx.stopping().await;
     if deaf {
         loop {
@@ -160,7 +167,8 @@ pub(crate) async fn works(ctx: &Context, deaf: bool) -> Result<String, BoxError>
 fn blocks(ctx: &Context) -> Result<String, BoxError> {
     let here = tokio::runtime::Handle::current();
     let added = here.block_on(Inner::call(ctx, "from a plain function".to_owned()))?;
-    here.block_on(tokio::time::sleep(Duration::from_millis(1)));
+    let timer = async { tokio::time::timeout(Duration::from_millis(1), std::future::pending::<()>()).await };
+    assert!(here.block_on(timer).is_err());
     Ok(here.block_on(added.result())?)
 }
 
@@ -184,15 +192,13 @@ async fn ends<T>(rt: &Runtime, task: TaskBuilder<T>) -> TaskRecord {
     task.add(rt).await.unwrap().finished().await.unwrap()
 }
 
-/// Waits until a task of `inner` was run: the function that added it has begun.
-pub(crate) async fn begun(handle: &Handle<String>, rt: &Runtime) {
-    loop {
-        let counts = rt.client().store().counts().await.unwrap();
-        let done = counts.iter().any(|count| count.state == TaskState::Succeeded);
-        if done || handle.record().await.unwrap().state.is_finished() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+/// Waits until `works` has begun: what it says first is heard. Whoever ends before has something else to tell.
+pub(crate) async fn begun(handle: &Handle<String>) {
+    let mut heard = HEARD.subscribe();
+    let word = format!("{} has begun", handle.id());
+    tokio::select! {
+        heard = heard.wait_for(|heard| heard.contains(&word)) => drop(heard.unwrap()),
+        ended = handle.finished() => drop(ended.unwrap()),
     }
 }
 
@@ -300,7 +306,7 @@ fn a_cancellation_kills_for_certain(isolation: Isolation) {
     run(async {
         let rt = runtime(isolation).await;
         let handle = Works::call(&rt, true).await.unwrap();
-        begun(&handle, &rt).await;
+        begun(&handle).await;
         handle.cancel().await.unwrap();
         assert_eq!(handle.finished().await.unwrap().state, TaskState::Cancelled);
         rt.stop().await.unwrap();
@@ -316,7 +322,7 @@ fn stopping_is_heard_inside_and_what_does_not_end_is_given_back(isolation: Isola
             let rt = rt.state("a secret".to_owned()).build().await.unwrap();
             rt.start().await.unwrap();
             let handle = Works::call(&rt, deaf).await.unwrap();
-            begun(&handle, &rt).await;
+            begun(&handle).await;
             rt.stop().await.unwrap();
             let client = delay::Client::open(&url).await.unwrap();
             let record = client.handle::<String>(handle.id()).record().await.unwrap();
@@ -377,7 +383,7 @@ fn a_dead_container_costs_one_attempt(isolation: Isolation) {
     run(async {
         let rt = runtime(isolation).await;
         let handle = Works::call(&rt, true).await.unwrap();
-        begun(&handle, &rt).await;
+        begun(&handle).await;
         for pid in containers() {
             let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();

@@ -32,7 +32,7 @@ fn an_operator_sees_each_process_and_kills_it(isolation: Isolation) {
         let rt = runtime(isolation).await;
         assert_eq!(processes(), Vec::<Value>::new(), "those that only wait are not shown");
         let handle = Works::call(&rt, true).await.unwrap();
-        begun(&handle, &rt).await;
+        begun(&handle).await;
         let [process] = processes().try_into().expect("one");
         assert_eq!(process["function"], Works::id());
         assert_eq!(process["task"], handle.id().to_string());

@@ -1,7 +1,5 @@
 //! Many ends at once.
 
-use std::time::Duration;
-
 use delay::process::trap::Trap;
 use delay::process::{Image, Isolation, ProcessPolicy, Services};
 
@@ -30,9 +28,12 @@ fn a_storm_of_kills_and_suspends_with_one_slot(isolation: Isolation) {
             let wants: Vec<bool> =
                 (0..1 + dice(&mut seed) % 5).map(|_| dice(&mut seed).is_multiple_of(2)).collect();
             let killed = wants.contains(&true);
-            let wait = Duration::from_micros(dice(&mut seed) % 3000);
+            // Any moment of the process's life: counted in turns of the runtime, not in time.
+            let turns = dice(&mut seed) % 3000;
             let storm = tokio::spawn(async move {
-                tokio::time::sleep(wait).await;
+                for _ in 0..turns {
+                    tokio::task::yield_now().await;
+                }
                 for kill in wants {
                     if kill { handle.kill() } else { handle.suspend() }
                 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use delay::process::engine::{Engine, Wasmi, Wasmtime};
 use delay::process::program::{Cache, Program, task};
 use delay::store::memory::MemoryStore;
-use delay::store::{Action, Filter, Store, TaskRecord};
+use delay::store::{Action, Filter, TaskRecord};
 use delay::{Clock, Handle, Runtime, TaskState};
 
 use crate::guests::bytes;
+use crate::watched::Watched;
 
 /// The arguments are the result.
 const ECHO: &str = include_str!("echo.wat");
@@ -53,15 +54,15 @@ pub(crate) fn program(wat: &str) -> Program {
     Program::from_bytes(bytes(wat)).cache(Cache::none()).keep_result("1h")
 }
 
-pub(crate) fn store() -> Arc<dyn Store> {
-    Arc::new(MemoryStore::new(Clock::System, delay::store::Retention::default()))
+pub(crate) fn store() -> Arc<Watched> {
+    Watched::new(Arc::new(MemoryStore::new(Clock::System, delay::store::Retention::default())))
 }
 
 pub(crate) fn arguments(n: u32) -> BTreeMap<&'static str, u32> {
     BTreeMap::from([("n", n)])
 }
 
-async fn runtime(store: &Arc<dyn Store>, name: &str, program: Program) -> Runtime {
+async fn runtime(store: &Arc<Watched>, name: &str, program: Program) -> Runtime {
     let rt = Runtime::on(store.clone()).program(name, program).build().await.unwrap();
     rt.start().await.unwrap();
     rt
@@ -73,23 +74,16 @@ async fn end(rt: Runtime) {
     assert!(stopped.is_empty(), "{stopped}");
 }
 
-async fn record<T>(store: &Arc<dyn Store>, handle: &Handle<T>) -> TaskRecord {
+async fn record<T>(store: &Watched, handle: &Handle<T>) -> TaskRecord {
     store.get(vec![handle.id()]).await.unwrap().remove(0).unwrap()
 }
 
 /// Waits until a task is in a state.
-async fn reaches<T>(store: &Arc<dyn Store>, handle: &Handle<T>, state: TaskState) -> TaskRecord {
-    tokio::time::timeout(Duration::from_secs(60), async {
-        loop {
-            let record = record(store, handle).await;
-            if record.state == state {
-                return record;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .unwrap_or_else(|_| panic!("it does not become {state}"))
+async fn reaches<T>(store: &Watched, handle: &Handle<T>, state: TaskState) -> TaskRecord {
+    let there =
+        store.until(async || Some(record(store, handle).await).filter(|record| record.state == state));
+    let reached = tokio::time::timeout(Duration::from_secs(60), there).await;
+    reached.unwrap_or_else(|_| panic!("it does not become {state}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,12 +146,14 @@ async fn checkpoints_are_stored_while_it_runs() {
     let n = 6_000_000;
     let handle = task::<u64>("long", &arguments(n)).add(&rt).await.unwrap();
     let mut seen = std::collections::BTreeSet::new();
+    let mut moves = store.moves();
     let result = handle.result();
     tokio::pin!(result);
     let value = loop {
         tokio::select! {
             value = &mut result => break value.unwrap(),
-            () = tokio::time::sleep(Duration::from_millis(5)) => {
+            moved = moves.changed() => {
+                moved.unwrap();
                 seen.extend(store.snapshot(handle.id()).await.unwrap());
             }
         }

@@ -1,8 +1,12 @@
 //! A worker that runs the program `count` until it is told to stop: `program_worker URL ENGINE`. What the program logs
-//! goes to standard output.
+//! goes to standard output, and between it a line `moved` whenever something in the store has.
+
+use std::sync::Arc;
 
 use delay::process::engine::{Engine, Wasmi, Wasmtime};
 use delay::process::program::{Cache, Program};
+use delay::store::Store as _;
+use delay_tests::{Watched, open_store};
 
 #[delay::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -16,6 +20,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .keep_result("1d")
         .cache(Cache::none())
         .engine(engine);
-    delay::Runtime::builder(url).program("count", count).build().await?.run().await?;
-    Ok(())
+    let store = Watched::new(open_store(url).await?);
+    let mut moves = store.moves();
+    tokio::spawn(async move {
+        while moves.changed().await.is_ok() {
+            println!("moved");
+        }
+    });
+    delay::Runtime::on(Arc::clone(&store) as _).program("count", count).build().await?.run().await?;
+    Ok(store.close().await?)
 }

@@ -3,16 +3,19 @@
 use std::fs::File;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use super::cluster::{DATABASE, PASSWORD, Setup, USER, make};
 use super::folder::Folder;
 use super::programs::{User, attempt, run, said};
+use crate::tail::Tail;
 use crate::wait::BOUND;
 
 /// How a server is told to stop.
@@ -89,21 +92,22 @@ impl Server {
         url(&ports.collect::<Vec<_>>(), options)
     }
 
-    /// Starts it if it does not run, and waits until it answers.
+    /// Starts it if it does not run, and waits until it takes connections.
     ///
     /// # Panics
     /// If it does not start: with its log.
     pub fn restart(&mut self) {
         let end = Instant::now() + BOUND;
-        while !self.answers() {
+        while self.child.is_none() {
             assert!(Instant::now() < end, "the server does not start: {}", self.log());
-            let ended =
-                self.child.as_mut().is_none_or(|child| child.try_wait().expect("its state").is_some());
-            if ended {
+            let tail = self.tail();
+            let mut child = self.launch();
+            if tail.until_or_end("a server that starts", &pidfd(&child), is_ready).is_some() {
+                self.child = Some(child);
+            } else {
                 // Right after a kill its shared memory may still be held; another try finds it free.
-                self.child = Some(self.launch());
+                child.wait().expect("its end");
             }
-            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -115,11 +119,6 @@ impl Server {
         command.stdout(log.try_clone().expect("its log")).stderr(log);
         command.process_group(0);
         command.spawn().expect("the server's program")
-    }
-
-    fn answers(&self) -> bool {
-        self.child.is_some()
-            && attempt(self.psql_command("postgres").args(["-c", "SELECT 1"])).status.success()
     }
 
     /// Kills all its processes at once, as the loss of power would; what was not flushed by the server is the system's
@@ -148,11 +147,8 @@ impl Server {
             Stop::Immediate => Signal::QUIT,
         };
         kill_process(Pid::from_child(&child), signal).expect("the server is there");
-        let end = Instant::now() + BOUND;
-        while child.try_wait().expect("its state").is_none() {
-            assert!(Instant::now() < end, "the server does not stop: {}", self.log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        assert!(has_ended(&child), "the server does not stop: {}", self.log());
+        child.wait().expect("its end");
     }
 
     /// Freezes all its processes: it neither answers nor closes its connections, like a machine that hangs.
@@ -241,6 +237,12 @@ impl Server {
         std::fs::read_to_string(self.folder.log()).unwrap_or_default()
     }
 
+    /// What it says from now on.
+    #[must_use]
+    pub fn tail(&self) -> Tail {
+        Tail::of(&self.folder.log())
+    }
+
     /// Adds lines to its configuration and has them read: what needs no restart holds from then on.
     ///
     /// # Panics
@@ -292,6 +294,23 @@ pub(super) fn free_port() -> u16 {
     std::iter::repeat_with(|| 20_000 + dice.below(12_000) as u16)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .expect("a free port")
+}
+
+/// Whether a server that has said this takes connections.
+pub(super) fn is_ready(log: &str) -> bool {
+    log.contains("database system is ready to accept")
+}
+
+fn pidfd(child: &Child) -> OwnedFd {
+    pidfd_open(Pid::from_child(child), PidfdFlags::empty()).expect("a child that was not waited for")
+}
+
+/// Waits for a child's end; `false` if it takes too long.
+fn has_ended(child: &Child) -> bool {
+    let pidfd = pidfd(child);
+    let bound = Timespec::try_from(BOUND).expect("a minute");
+    let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
+    rustix::io::retry_on_intr(|| poll(&mut fds, Some(&bound))).expect("a wait") > 0
 }
 
 /// The server's first process and its children, all of them stopped, so that none is born while we look.

@@ -10,14 +10,13 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::cluster::{DATABASE, PASSWORD, Setup, USER, make};
 use super::programs::{User, attempt};
-use super::server::{free_port, psql_command};
-use crate::wait::BOUND;
+use super::server::{free_port, is_ready, psql_command};
+use crate::tail::Tail;
 
 const OWN: &str = "DELAY_TEST_POSTGRES";
 
@@ -126,18 +125,14 @@ fn start(folder: &Path) -> u16 {
     keeper.args(["--pdeathsig", "KILL", "--"]).arg(super::programs::bindir().join("postgres"));
     keeper.arg("-D").arg(folder.join("data")).args(["-p", &port.to_string(), "-k"]).arg(folder);
     keeper.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").process_group(0);
+    let tail = Tail::of(&folder.join("log"));
     // It outlives us: nobody waits for it.
     drop(keeper.spawn().expect("`sh`"));
-    let end = Instant::now() + BOUND;
+    tail.until("the shared server", is_ready);
     let maintenance = |sql: &str| {
         let mut command = psql_command(&folder.to_string_lossy(), port, "postgres");
         attempt(command.args(["-c", sql])).status.success()
     };
-    while !maintenance("SELECT 1") {
-        let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-        assert!(Instant::now() < end, "the shared server does not start: {log}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
     assert!(maintenance(&format!("CREATE DATABASE {DATABASE}")), "no database");
     port
 }

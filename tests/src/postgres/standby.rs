@@ -1,6 +1,6 @@
 //! Streaming standbys: made from a running server, followed, and promoted when that one is gone.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::cluster::{PASSWORD, USER, append};
 use super::folder::Folder;
@@ -50,9 +50,9 @@ impl Server {
              AND sync_state IN ({wanted})"
         );
         let end = Instant::now() + BOUND;
+        // It follows, or is about to: the primary says so a moment after the standby does, and not by itself.
         while self.psql(&caught_up) != "1" {
             assert!(Instant::now() < end, "the standby does not follow: {}", standby.log());
-            std::thread::sleep(Duration::from_millis(20));
         }
         standby
     }

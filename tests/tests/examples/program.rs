@@ -121,9 +121,14 @@ impl Stream {
 
     /// Waits until `text` was printed. Gives `false` if the program ends without it.
     pub(crate) fn shows(&self, text: &str) -> bool {
-        let contains = |printed: &Printed| String::from_utf8_lossy(&printed.bytes).contains(text);
-        self.wait(text, |printed| printed.ended || contains(printed));
-        contains(&self.0.0.lock().unwrap_or_else(PoisonError::into_inner))
+        self.shows_enough(text, |printed| printed.contains(text))
+    }
+
+    /// Waits until what was printed is enough. Gives `false` if the program ends before.
+    pub(crate) fn shows_enough(&self, what: &str, enough: impl Fn(&str) -> bool) -> bool {
+        let enough = |printed: &Printed| enough(&String::from_utf8_lossy(&printed.bytes));
+        self.wait(what, |printed| printed.ended || enough(printed));
+        enough(&self.0.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn so_far(&self) -> Vec<u8> {

@@ -1,14 +1,13 @@
 //! The primary dies, and its standby takes over.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use delay::Result;
 use delay::store::Store as _;
 use delay::store::postgres::{PostgresOptions, PostgresStore};
 use delay_tests::postgres::{Promise, Replication, Server, Setup};
 use delay_tests::soon;
+use tokio::sync::watch;
 
 use super::load::Load;
 
@@ -53,17 +52,16 @@ async fn a_primary_that_hangs_is_left_for_the_new_one() -> Result<()> {
 
 /// What was logged.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+struct Log(watch::Sender<Vec<u8>>);
 
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().expect("nobody panics").clone()).expect("text")
-    }
+fn has(log: &[u8], text: &str) -> bool {
+    String::from_utf8_lossy(log).contains(text)
 }
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("nobody panics").write(bytes)
+        self.0.send_modify(|log| log.extend(bytes));
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -76,29 +74,27 @@ impl Write for Log {
 async fn that_there_is_no_standby_any_more_is_told_when_the_connection_is_made_anew() -> Result<()> {
     let primary = Server::with(&Setup { promise: Promise::Disk, ..Setup::default() });
     let _standby = primary.standby(Replication::Synchronous);
+    primary.configure(&[("log_statement", "all")]);
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
     let _logging = tracing::subscriber::set_default(subscriber.finish());
     let store = PostgresStore::open(PostgresOptions::new(primary.url("durability=replicated"))).await?;
-    // A connection listens as long as somebody waits.
-    let _waits = store.signals().subscribe();
-    let listens = "FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
-    let until = async |what: &str, is_so: &dyn Fn() -> bool| {
-        let wait = async {
-            while !is_so() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        soon(what, wait).await;
+    let says = |text: &'static str| {
+        let tail = primary.tail();
+        tokio::task::spawn_blocking(move || tail.until(text, |log| log.contains(text)))
     };
-    until("a connection that listens", &|| primary.psql(&format!("SELECT count(*) {listens}")) == "1").await;
-    primary.psql("ALTER SYSTEM SET synchronous_standby_names = ''");
-    primary.psql("SELECT pg_reload_conf()");
-    until("the setting", &|| primary.psql("SHOW synchronous_standby_names").is_empty()).await;
+    // A connection listens as long as somebody waits.
+    let listens = says("LOG:  statement: LISTEN");
+    let _waits = store.signals().subscribe();
+    listens.await.expect("a connection that listens");
+    let set = says("parameter \"synchronous_standby_names\"");
+    primary.configure(&[("synchronous_standby_names", "")]);
+    set.await.expect("the setting");
     let told = "what is added now may be on one server alone";
-    assert!(!log.text().contains(told), "{}", log.text());
-    primary.psql(&format!("SELECT pg_terminate_backend(pid) {listens}"));
-    until("the word", &|| log.text().contains(told)).await;
+    assert!(!has(&log.0.borrow(), told), "{}", String::from_utf8_lossy(&log.0.borrow()));
+    primary.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'");
+    let mut logged = log.0.subscribe();
+    drop(soon("the word", logged.wait_for(|log| has(log, told))).await.expect("the log is there"));
     store.close().await
 }
