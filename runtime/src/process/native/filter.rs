@@ -82,10 +82,11 @@ const BEFORE: &[i64] = &[
     libc::SYS_prlimit64,
     libc::SYS_setitimer,
     libc::SYS_seccomp,
+    libc::SYS_set_tid_address, // musl's forks begin with it
 ];
 
 #[cfg(target_arch = "x86_64")]
-const BEFORE_HERE: &[i64] = &[libc::SYS_dup2];
+const BEFORE_HERE: &[i64] = &[libc::SYS_dup2, libc::SYS_fork];
 #[cfg(not(target_arch = "x86_64"))]
 const BEFORE_HERE: &[i64] = &[];
 
