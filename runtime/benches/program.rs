@@ -2,8 +2,9 @@
 //!
 //! `cargo bench -p delay-func --features wasmtime,wasmi --bench program`
 //!
-//! The original, the transformed, and what the prototype of the transform made of it (`guests/prototype`) take turns, and
-//! the best of each counts: on a machine that others use as well, the shortest time is the one that was disturbed least.
+//! The original, the transformed, and what the prototype of the transform made of it (`guests/prototype`; the prototype
+//! itself is not kept) take turns, and the best of each counts: on a machine that others use as well, the shortest time
+//! is the one that was disturbed least.
 
 #![allow(clippy::unwrap_used)]
 
