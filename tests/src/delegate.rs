@@ -76,6 +76,15 @@ macro_rules! delegate {
             }
         }
     };
+    (within Checkpoints) => {
+        fn snapshot(&self, id: delay::TaskId) -> delay::store::Pending<'_, Option<Vec<u8>>> {
+            self.store.snapshot(id)
+        }
+
+        fn suspends(&self, ids: Vec<delay::TaskId>) -> delay::store::Pending<'_, Vec<delay::TaskId>> {
+            self.store.suspends(ids)
+        }
+    };
     (Checkpoints for $before:ty) => {
         impl delay::store::Checkpoints for $before {
             fn checkpoint(
@@ -86,13 +95,7 @@ macro_rules! delegate {
                 self.store.checkpoint(fence, bytes)
             }
 
-            fn snapshot(&self, id: delay::TaskId) -> delay::store::Pending<'_, Option<Vec<u8>>> {
-                self.store.snapshot(id)
-            }
-
-            fn suspends(&self, ids: Vec<delay::TaskId>) -> delay::store::Pending<'_, Vec<delay::TaskId>> {
-                self.store.suspends(ids)
-            }
+            $crate::delegate::delegate!(within Checkpoints);
         }
     };
     (QueueBook and QueueDesk for $before:ty) => {

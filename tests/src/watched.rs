@@ -81,13 +81,7 @@ impl Checkpoints for Watched {
         })
     }
 
-    fn snapshot(&self, id: delay::TaskId) -> Pending<'_, Option<Vec<u8>>> {
-        self.store.snapshot(id)
-    }
-
-    fn suspends(&self, ids: Vec<delay::TaskId>) -> Pending<'_, Vec<delay::TaskId>> {
-        self.store.suspends(ids)
-    }
+    delegate!(within Checkpoints);
 }
 
 delegate!(Inspect and Upkeep for Watched);

@@ -11,6 +11,7 @@ use delay::store::{Action, Filter, TaskRecord};
 use delay::{Clock, Handle, Runtime, TaskState};
 
 use crate::guests::bytes;
+use crate::services::guest;
 use crate::watched::Watched;
 
 /// The arguments are the result.
@@ -86,6 +87,15 @@ async fn reaches<T>(store: &Watched, handle: &Handle<T>, state: TaskState) -> Ta
     reached.unwrap_or_else(|_| panic!("it does not become {state}"))
 }
 
+/// Waits until something else than `last` is stored of a program: it runs. That it is claimed says less.
+async fn is_stored<T>(store: &Watched, handle: &Handle<T>, last: Option<&Vec<u8>>) {
+    let stored = store.until(async || {
+        let found = store.snapshot(handle.id()).await.unwrap();
+        found.filter(|found| Some(found) != last)
+    });
+    tokio::time::timeout(Duration::from_secs(60), stored).await.expect("it stores something");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_is_called_like_a_function() {
     for engine in [&Wasmtime as &dyn Engine, &Wasmi] {
@@ -101,23 +111,24 @@ async fn a_program_is_called_like_a_function() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_suspends_a_program_and_the_other_engine_finishes_it() {
     let store = store();
-    let n = 2_000_000;
+    let n = 6_000_000;
     let engines: [&'static dyn Engine; 2] = [&Wasmtime, &Wasmi];
     let mut handle: Option<Handle<u64>> = None;
-    let mut sizes = Vec::new();
+    let (mut sizes, mut last) = (Vec::new(), None);
     for hop in 0..4 {
-        let long = program(LONG).suspendable(true).engine(engines[hop % 2]);
+        let long = program(LONG).suspendable(true).checkpoint_every("1ms").engine(engines[hop % 2]);
         let rt = runtime(&store, "long", long).await;
         let handle = match &handle {
             Some(handle) => handle,
             None => handle.insert(task::<u64>("long", &arguments(n)).add(&rt).await.unwrap()),
         };
-        reaches(&store, handle, TaskState::Running).await;
+        is_stored(&store, handle, last.as_ref()).await;
         end(rt).await;
         let record = record(&store, handle).await;
         assert_eq!(record.state, TaskState::Ready, "given back");
         assert_eq!(record.attempt, 0, "its attempt unspent");
-        sizes.push(store.snapshot(record.id).await.unwrap().expect("what it was is stored").len());
+        last = store.snapshot(record.id).await.unwrap();
+        sizes.push(last.as_ref().expect("what it was is stored").len());
     }
     let rt = runtime(&store, "long", program(LONG).suspendable(true)).await;
     assert_eq!(rt.handle::<u64>(handle.unwrap().id()).result().await.unwrap(), long(n));
@@ -129,9 +140,11 @@ async fn a_stop_suspends_a_program_and_the_other_engine_finishes_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_cannot_be_suspended_is_killed_at_the_deadline_and_runs_again() {
     let store = store();
-    let rt = runtime(&store, "long", program(LONG)).await;
-    let handle = task::<u64>("long", &arguments(u32::MAX)).add(&rt).await.unwrap();
-    reaches(&store, &handle, TaskState::Running).await;
+    let steps = "(call $step_done (i32.const 0) (i32.const 1) (i32.const 1) (i32.const 1))";
+    let endless = guest("", &format!("{steps} (loop $l (br $l)) (i32.const 0)"));
+    let rt = runtime(&store, "endless", program(&endless)).await;
+    let handle = task::<u64>("endless", &arguments(1)).add(&rt).await.unwrap();
+    is_stored(&store, &handle, None).await;
     let late = rt.stopper().stop_within(Duration::from_millis(50)).await.unwrap();
     assert!(!late.is_empty(), "it was dropped");
     let record = record(&store, &handle).await;
@@ -185,9 +198,10 @@ async fn a_time_limit_ends_an_attempt_and_the_next_goes_on_from_the_last_checkpo
 #[tokio::test(flavor = "multi_thread")]
 async fn the_snapshot_of_another_module_is_held_until_it_is_retried() {
     let store = store();
-    let rt = runtime(&store, "long", program(LONG).suspendable(true)).await;
-    let handle = task::<u64>("long", &arguments(3_000_000)).add(&rt).await.unwrap();
-    reaches(&store, &handle, TaskState::Running).await;
+    let long_program = program(LONG).suspendable(true).checkpoint_every("1ms");
+    let rt = runtime(&store, "long", long_program).await;
+    let handle = task::<u64>("long", &arguments(6_000_000)).add(&rt).await.unwrap();
+    is_stored(&store, &handle, None).await;
     end(rt).await;
     assert!(store.snapshot(handle.id()).await.unwrap().is_some());
 
@@ -199,7 +213,7 @@ async fn the_snapshot_of_another_module_is_held_until_it_is_retried() {
     assert!(held.error.unwrap().contains("delay retry"), "it says what to do");
     assert!(store.snapshot(handle.id()).await.unwrap().is_some(), "nothing is lost");
     store.act(Action::Retry, vec![handle.id()]).await.unwrap();
-    assert_eq!(rt.handle::<u64>(handle.id()).result().await.unwrap(), long(3_000_000));
+    assert_eq!(rt.handle::<u64>(handle.id()).result().await.unwrap(), long(6_000_000));
     end(rt).await;
 }
 
