@@ -64,9 +64,8 @@ const RESERVE: Sql = Sql {
 
 /// Walks what runs at the front of `task_ready`, too: asked only where limits hold a queue back.
 const ANY_READY: Sql = Sql {
-    text: "SELECT EXISTS (SELECT FROM @.task WHERE place = 0 AND worker IS NULL AND hashtext(queue) = hashtext($1)
-            AND queue = $1)
-        OR EXISTS (SELECT FROM @.task WHERE place = 7 AND hashtext(queue) = hashtext($1) AND queue = $1)",
+    text: "SELECT EXISTS (SELECT FROM @.task WHERE place = 0 AND worker IS NULL AND @is(queue, $1))
+        OR EXISTS (SELECT FROM @.task WHERE place = 7 AND @is(queue, $1))",
     types: &[Type::TEXT],
 };
 

@@ -31,20 +31,18 @@ const PROMOTED_AT_ONCE: i64 = 10_000;
 /// in the order of their etas; what came back is looked at from its start.
 const DUE: Sql = Sql {
     text: "WITH RECURSIVE level(priority) AS (
-        (SELECT min(priority) FROM @.task WHERE place = 0 AND hashtext(queue) = hashtext($1) AND queue = $1)
-        UNION ALL SELECT (SELECT min(priority) FROM @.task WHERE place = 0 AND hashtext(queue) = hashtext($1)
-                AND queue = $1 AND priority > level.priority)
+        (SELECT min(priority) FROM @.task WHERE place = 0 AND @is(queue, $1))
+        UNION ALL SELECT (SELECT min(priority) FROM @.task WHERE place = 0 AND @is(queue, $1) AND priority > level.priority)
             FROM level WHERE level.priority IS NOT NULL)
     SELECT * FROM (
         SELECT r.* FROM level CROSS JOIN LATERAL (
             SELECT id, eta, coalesce(name, id::text) COLLATE \"C\" AS by, tag, options, attempt, first_claim, epoch
-            FROM @.task t WHERE t.place = 0 AND t.worker IS NULL AND hashtext(t.queue) = hashtext($1)
-                AND t.queue = $1 AND t.priority = level.priority
+            FROM @.task t WHERE t.place = 0 AND t.worker IS NULL AND @is(t.queue, $1) AND t.priority = level.priority
                 AND (NOT $2 OR t.tag IS NOT DISTINCT FROM $3)
             ORDER BY t.eta, by LIMIT $4 FOR UPDATE SKIP LOCKED) r
         UNION ALL SELECT b.* FROM (
             SELECT id, eta, coalesce(name, id::text) COLLATE \"C\" AS by, tag, options, attempt, first_claim, epoch
-            FROM @.task t WHERE t.place = 7 AND t.worker IS NULL AND hashtext(t.queue) = hashtext($1) AND t.queue = $1
+            FROM @.task t WHERE t.place = 7 AND t.worker IS NULL AND @is(t.queue, $1)
                 AND (NOT $2 OR t.tag IS NOT DISTINCT FROM $3)
             ORDER BY t.eta, by LIMIT $4 FOR UPDATE SKIP LOCKED) b) due
     ORDER BY eta, by LIMIT $4",

@@ -1,5 +1,6 @@
-//! Statements as this program writes them, and a connection that runs them. In a text `@.` stands for the schema, and
-//! `NOW` for the time by the server's clock in microseconds.
+//! Statements as this program writes them, and a connection that runs them. In a text `@.` stands for the schema, `NOW`
+//! for the time by the server's clock in microseconds, and `@is(a, b)` for two queues being the same one, asked so that
+//! the claim's indexes can answer.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,7 +46,7 @@ impl Dialect {
 
     /// A text with the schema in its place.
     pub(super) fn write(&self, text: &str) -> String {
-        let text = text.replace("@.", &format!("{}.", self.quoted)).replace("NOW", NOW);
+        let text = compare_queues(text).replace("@.", &format!("{}.", self.quoted)).replace("NOW", NOW);
         if self.skip_locked {
             // A locked row stays where it is, and need not be looked for again.
             text.replace("@key", "ctid").replace("@tid", "ctid")
@@ -68,6 +69,18 @@ impl Dialect {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(written.entry(text).or_insert_with(|| self.write(text).into()))
     }
+}
+
+/// The indexes have the queue's hash, which two queues may share.
+fn compare_queues(text: &str) -> String {
+    let mut parts = text.split("@is(");
+    let mut written = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (pair, rest) = part.split_once(')').expect("`@is(a, b)`");
+        let (one, other) = pair.split_once(", ").expect("`@is(a, b)`");
+        written += &format!("hashtext({one}) = hashtext({other}) AND {one} = {other}{rest}");
+    }
+    written
 }
 
 /// An identifier as SQL takes it, whatever is in it.
@@ -182,6 +195,13 @@ mod tests {
     fn a_schema_may_have_any_name() {
         let dialect = Dialect::new("a\"; DROP SCHEMA public; --", true, true);
         assert_eq!(dialect.write("DELETE FROM @.task"), "DELETE FROM \"a\"\"; DROP SCHEMA public; --\".task");
+    }
+
+    #[test]
+    fn queues_are_compared_by_hash_and_name() {
+        let text = Dialect::new("s", true, true).write("SELECT WHERE @is(t.queue, $1) AND @is(a, b)");
+        let first = "SELECT WHERE hashtext(t.queue) = hashtext($1) AND t.queue = $1";
+        assert_eq!(text, format!("{first} AND hashtext(a) = hashtext(b) AND a = b"));
     }
 
     #[test]

@@ -211,14 +211,14 @@ const CLAIM: &str = "),
 /// The ready tasks of a queue `q`. What is to be cancelled is passed by. `@key` is what a locked row is found by again.
 const READY: &str = "SELECT r.* FROM generate_series(q.i, q.j) AS n CROSS JOIN LATERAL (
         SELECT t.@key AS key, t.id, t.priority, t.eta FROM @.task t
-        WHERE t.place = 0 AND t.worker IS NULL AND hashtext(t.queue) = hashtext(q.queue) AND t.queue = q.queue
+        WHERE t.place = 0 AND t.worker IS NULL AND @is(t.queue, q.queue)
             AND (t.priority, t.eta) >= ($17[n], $19[n]) AND t.priority <= $18[n] AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
         ORDER BY t.priority, t.eta, t.id LIMIT (SELECT most FROM share) FOR UPDATE SKIP LOCKED) r
     LIMIT (SELECT most FROM share)";
 
 /// Those that came back.
 const BACK: &str = "SELECT t.@key AS key, t.id, t.priority, t.eta FROM @.task t
-    WHERE t.place = 7 AND hashtext(t.queue) = hashtext(q.queue) AND t.queue = q.queue AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
+    WHERE t.place = 7 AND @is(t.queue, q.queue) AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
     ORDER BY t.priority, t.eta, t.id LIMIT (SELECT most FROM share) FOR UPDATE SKIP LOCKED";
 
 /// The last row: all that is not a claim, in the columns of one.

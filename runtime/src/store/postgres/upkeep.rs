@@ -41,15 +41,13 @@ const LOOK: Sql = Sql {
             AND expires <= now) IS NOT NULL OR EXISTS (SELECT FROM @.bundle
             WHERE expires > (SELECT value FROM @.meta WHERE key = 'horizon') AND expires <= now),
         (SELECT min(below.eta) FROM unnest($2, $3, $4) AS p(queue, priority, low) CROSS JOIN LATERAL (
-            SELECT eta FROM @.task t WHERE t.place = 0 AND t.worker IS NULL
-            AND hashtext(t.queue) = hashtext(p.queue) AND t.queue = p.queue AND t.priority = p.priority
+            SELECT eta FROM @.task t WHERE t.place = 0 AND t.worker IS NULL AND @is(t.queue, p.queue) AND t.priority = p.priority
             AND t.eta < p.low ORDER BY t.eta LIMIT 1) below),
         EXISTS (SELECT FROM @.task WHERE place = 7) OR EXISTS (SELECT FROM @.cancel) OR EXISTS (
             SELECT FROM (SELECT * FROM unnest($5, $6, $7) AS u(queue, i, j)
                 UNION ALL SELECT name, 1, 1 FROM @.queue WHERE name <> ALL ($5)) q
             CROSS JOIN generate_series(q.i, q.j) AS n
-            CROSS JOIN LATERAL (SELECT FROM @.task t WHERE t.place = 0 AND t.worker IS NULL
-                AND hashtext(t.queue) = hashtext(q.queue) AND t.queue = q.queue
+            CROSS JOIN LATERAL (SELECT FROM @.task t WHERE t.place = 0 AND t.worker IS NULL AND @is(t.queue, q.queue)
                 AND (t.priority, t.eta) >= ($8[n], $10[n]) AND t.priority <= $9[n]
                 ORDER BY t.priority, t.eta, t.id LIMIT 1) r),
         EXISTS (SELECT FROM @.checkpoint c WHERE NOT EXISTS (SELECT FROM @.task t WHERE t.id = c.id))

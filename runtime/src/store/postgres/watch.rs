@@ -36,8 +36,7 @@ const CLAIMABLE: Sql = Sql {
     text: "SELECT EXISTS (SELECT FROM @.cancel) OR EXISTS (SELECT FROM @.task WHERE place = 7)
         OR EXISTS (SELECT FROM @.task WHERE place = 1 AND eta <= coalesce($1, NOW))
         OR EXISTS (SELECT FROM @.queue q CROSS JOIN LATERAL (
-            SELECT FROM @.task t WHERE t.place = 0 AND t.worker IS NULL
-                AND hashtext(t.queue) = hashtext(q.name) AND t.queue = q.name LIMIT 1) t)",
+            SELECT FROM @.task t WHERE t.place = 0 AND t.worker IS NULL AND @is(t.queue, q.name) LIMIT 1) t)",
     types: &[Type::INT8],
 };
 
