@@ -98,6 +98,8 @@ impl Server {
     /// If it does not start: with its log.
     pub fn restart(&mut self) {
         let end = Instant::now() + BOUND;
+        // It may have ended by itself.
+        self.child.take_if(|child| child.try_wait().expect("its state").is_some());
         while self.child.is_none() {
             assert!(Instant::now() < end, "the server does not start: {}", self.log());
             let tail = self.tail();
