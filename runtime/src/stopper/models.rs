@@ -1,6 +1,6 @@
 //! The races, under a model checker: every interleaving that loom can tell apart, not ten lucky ones.
 //!
-//!     RUSTFLAGS="--cfg delay_loom" cargo test --release --lib stopper::models
+//!     RUSTFLAGS="--cfg delay_loom" cargo test --profile loom --lib stopper::models
 //!
 //! What has to come before the drain is written without any ordering of its own, so a model sees stale values if the
 //! mechanism does not order it.
