@@ -23,10 +23,12 @@ use crate::task::TaskId;
 mod beat;
 mod lanes;
 mod leave;
+mod pace;
 mod report;
 mod vital;
 
 use lanes::{Lanes, Sent};
+use pace::Pace;
 use report::{End, Report, Slot};
 pub(crate) use vital::Pulses;
 use vital::{Probe, Vital};
@@ -44,10 +46,17 @@ pub(crate) struct WorkerConfig {
 }
 
 /// The most tasks that are claimed ahead of the running ones.
-const MOST_AHEAD: usize = 4000;
+const MOST_AHEAD: usize = 8000;
 
-/// What makes it worth while to send a turn while another one is on its way: so many tasks to settle or to claim.
-const WORTH_A_LANE: usize = 2000;
+/// The most that one turn claims: with several turns ahead, the store is at work on one while another is worked off.
+const MOST_AT_ONCE: usize = MOST_AHEAD / 4;
+
+/// What makes a turn worth while though others are on their way, or would be larger a moment later: so many tasks to
+/// settle or to claim.
+const WORTH_A_TURN: usize = 500;
+
+/// How long what has ended waits for more to be settled with, while there is work at hand.
+const SETTLE_WITHIN: Duration = Duration::from_millis(5);
 
 /// A worker that is about to run.
 pub(crate) struct Worker {
@@ -82,13 +91,12 @@ impl Worker {
             cancelling: HashSet::new(),
             busy: 0,
             ended: Vec::new(),
+            ended_since: None,
             dry: false,
             woken: false,
             last_claim: 0,
             turns: 0,
-            begun: 0,
-            sent: VecDeque::new(),
-            pace: 0,
+            pace: Pace::default(),
             next_due: None,
             backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
             not_before: None,
@@ -136,6 +144,8 @@ struct Loop {
     busy: usize,
     /// Ended, to be settled.
     ended: Vec<Settlement>,
+    /// When it was first seen that some of them wait.
+    ended_since: Option<Instant>,
     /// The last claim found less than it wanted: nothing more until a signal.
     dry: bool,
     /// There was a signal since the last claim was sent: what it did not find may have come after it looked.
@@ -143,12 +153,7 @@ struct Loop {
     /// The number of the turn that claimed last.
     last_claim: u64,
     turns: u64,
-    /// Attempts begun since the worker began.
-    begun: usize,
-    /// How many had begun when the last turns were sent, one for each lane, the latest first.
-    sent: VecDeque<usize>,
-    /// What [`begun_lately`](Self::begun_lately) was when the last turn was sent.
-    pace: usize,
+    pace: Pace,
     next_due: Option<Instant>,
     backoff: Backoff,
     /// The store was in trouble: no turn before this.
@@ -213,7 +218,9 @@ impl Loop {
 
     fn wake_at(&self) -> Option<Instant> {
         let retry = if self.has_lane() { self.not_before } else { None };
-        [self.next_due, retry].into_iter().flatten().min()
+        // While turns are on their way, their answers are what to wait for.
+        let settle = if self.lanes.busy() == 0 && retry.is_none() { self.ended_since } else { None };
+        [self.next_due, retry, settle.map(|since| since + SETTLE_WITHIN)].into_iter().flatten().min()
     }
 
     fn has_lane(&self) -> bool {
@@ -257,7 +264,7 @@ impl Loop {
         let attempt = Box::pin(async move { end.decided(executor.run(job, slot).await) });
         // Refused by the stopper, the attempt is dropped, and its drop reports that.
         if let Ok(attempt) = self.worker.stopper.run_async_task(ctx.function(), attempt) {
-            self.begun += 1;
+            self.pace.begin();
             let attempt = attempt.abort_handle();
             self.running.insert(fence.id, Running { epoch: fence.epoch, ctx, attempt });
         }
@@ -284,14 +291,14 @@ impl Loop {
         }
         self.not_before = None;
         let want = if open && !self.dry { self.want() } else { 0 };
-        let worth = if self.lanes.busy() == 0 { 1 } else { WORTH_A_LANE };
-        if want.max(self.ended.len()) < worth {
+        let settles = self.settles(open);
+        let worth = if self.lanes.busy() == 0 { 1 } else { WORTH_A_TURN };
+        if want.max(if settles { self.ended.len() } else { 0 }) < worth {
             return None;
         }
+        self.ended_since = None;
         self.turns += 1;
-        self.pace = self.begun_lately();
-        self.sent.truncate(self.worker.store.lanes() - 1);
-        self.sent.push_front(self.begun);
+        self.pace.send(self.lanes.busy(), self.worker.store.lanes());
         let (number, worker, settle) = (self.turns, self.id, std::mem::take(&mut self.ended));
         let queues = self.worker.config.queues.borrow().clone();
         let turn = Turn { worker, settle: settle.clone(), want, queues };
@@ -300,19 +307,25 @@ impl Loop {
         Some(Sent { number, worker, settle, want, answer })
     }
 
-    /// How many attempts have begun in the time that a turn takes from being sent to the sending of the next one in its
-    /// lane.
-    fn begun_lately(&self) -> usize {
-        self.begun - self.sent.get(self.lanes.busy()).or(self.sent.back()).unwrap_or(&0)
+    /// Whether what has ended is to be settled now. While the worker has more than it can run at once, more of it ends in a
+    /// moment; else somebody may be waiting for this very one.
+    fn settles(&mut self, open: bool) -> bool {
+        if self.ended.is_empty() {
+            self.ended_since = None;
+            return false;
+        }
+        let since = *self.ended_since.get_or_insert_with(Instant::now);
+        let is_enough = self.ended.len() >= WORTH_A_TURN || self.ahead.is_empty() || !open;
+        is_enough || since.elapsed() >= SETTLE_WITHIN
     }
 
-    /// What the free slots can take, and ahead of them twice what will have begun when the answer is there, judged by
+    /// What the free slots can take, and ahead of them four times what will have begun when the answer is there, judged by
     /// other turns: slow tasks are left to other workers, fast ones are never waited for.
     fn want(&self) -> usize {
-        let pace = self.pace.max(self.begun_lately());
-        let target = self.free() + (2 * pace).min(MOST_AHEAD);
+        let target = self.free() + (4 * self.pace.per_turn(self.lanes.busy())).min(MOST_AHEAD);
         let coming = self.ahead.len() + self.lanes.want();
-        if coming * 2 > target { 0 } else { target - coming }
+        let room = target.saturating_sub(coming);
+        if room * 2 < target && room < WORTH_A_TURN { 0 } else { room.min(MOST_AT_ONCE) }
     }
 
     async fn turned(&mut self, sent: Sent, answer: Result<Turned>) {

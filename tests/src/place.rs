@@ -1,10 +1,12 @@
 //! A folder in which helper processes share a store and a history.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use delay::store::{Filter, TaskRecord};
 use delay::{Result, TaskId, TaskState};
+use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use crate::history::What;
 use crate::orders::{Call, Orders};
@@ -61,6 +63,18 @@ impl Place {
     pub fn orders(&self) -> Orders {
         let (store, history) = (self.url(), self.history());
         Orders { store, history, add: Vec::new(), produce: None, work: None, lie: None }
+    }
+
+    /// Whether somebody holds the store's file: is writing to it, or tidying its log.
+    ///
+    /// # Panics
+    /// If nobody has opened it.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        let shared = File::options().read(true).write(true).open(self.folder.path().join("jobs.db-shm"));
+        // Where SQLite's WAL has the locks of who writes, checkpoints, and recovers.
+        let held = Flock { start: 120, length: 3, ..Flock::from(FlockType::WriteLock) };
+        fcntl_getlk(shared.expect("it is open"), &held).expect("a look at a lock").is_some()
     }
 
     /// Adds tasks, in a process that ends then, and gives their ids.

@@ -114,13 +114,22 @@ async fn a_worker_that_starts_after_the_kill_takes_the_tasks_up_as_well() -> Res
     checked(&place).await.map(drop)
 }
 
+/// Stops a process where it holds no lock of the store's file: nobody could write for as long.
+fn freeze(process: &Process, place: &Place) {
+    process.freeze();
+    while place.is_held() {
+        process.signal(Signal::CONT);
+        process.freeze();
+    }
+}
+
 /// A worker that hangs in the middle of a task, and another that has taken the task over and finished it.
 fn a_hung_worker_and_its_heir(place: &Place) -> (Process, Process, TaskId) {
     let id = place.add(CRASH_WORKER, [Call::Gate])[0];
     let short = || Work { lease: Duration::from_secs(1), ..Work::default() };
     let mut hung = worker(place, short());
     until_started(&mut hung, 1);
-    hung.signal(Signal::STOP);
+    freeze(&hung, place);
     let mut heir = open_worker(place, short());
     assert_eq!(until_settled(&mut heir, id), (2, Taken::Applied));
     (hung, heir, id)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use delay::store::postgres::{PostgresOptions, PostgresStore};
-use delay::store::{Queues, Retention, Settlement, Store, Turn, UpkeepRules};
+use delay::store::{Fence, Queues, Retention, Settled, Settlement, Store, Turn, UpkeepRules};
 use delay::{BoxError, Clock, Result, Task, TaskState, Timestamp, Transition, VirtualClock};
 use delay_tests::postgres::Schema;
 use delay_tests::{Cutter, Hand, task};
@@ -60,6 +60,7 @@ async fn a_claim_walks_its_indexes_and_no_table() -> Result<(), BoxError> {
     node(&plan, "task_ready");
     node(&plan, "task_back");
     node(&plan, "task_id");
+    assert!(plan.contains("Tid Scan on task"), "{plan}");
     assert!(!plan.contains("Seq Scan on task"), "{plan}");
     assert_eq!(hand.claim(3000).await?.len(), 2000, "to explain is not to claim");
     Ok(())
@@ -98,6 +99,27 @@ async fn a_claim_passes_by_what_is_dead_while_somebody_holds_a_snapshot() -> Res
     let most = plan.lines().map(|line| pages(&[line])).max().unwrap_or(0);
     assert!(most < 400, "nothing else of the claim may walk over the dead, {most} pages:\n{plan}");
     assert!(marked < 100, "{marked} pages for ten tasks:\n{plan}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_stands_at_the_place_of_another_or_in_another_epoch_is_not_ended_for_it() -> Result<(), BoxError>
+{
+    let schema = Schema::fresh();
+    let store = open(schema.url()).await?;
+    let hand = Hand::enlist(&store).await?;
+    store.push(tasks(2)).await?;
+    let claims = hand.claim(2).await?;
+    let (one, other) = (&claims[0], &claims[1]);
+    let end = async |fence: Fence| {
+        let settlement = Settlement { fence, transition: Transition::Succeed(None) };
+        hand.turn(vec![settlement], 0, Queues::All).await.map(|turned| turned.settled[0])
+    };
+    assert_eq!(end(Fence { epoch: one.fence.epoch - 1, ..one.fence }).await?, Settled::Stale);
+    let astray = Fence { row: other.fence.row, ..one.fence };
+    assert_eq!(end(astray).await?, Settled::Applied, "it is found by its id");
+    assert_eq!(end(one.fence).await?, Settled::Stale, "it has ended");
+    assert_eq!(end(other.fence).await?, Settled::Applied, "it still ran");
     Ok(())
 }
 

@@ -57,6 +57,7 @@ mod sql;
 mod statement;
 mod text;
 mod tid;
+mod told;
 mod tls;
 mod transaction;
 mod turn;

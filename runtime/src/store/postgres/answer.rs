@@ -1,4 +1,4 @@
-//! What a turn's statement answers: a row per claim, and one beside them.
+//! What the statements of a turn answer: a row per claim, and one with all else.
 
 use std::collections::HashSet;
 
@@ -12,63 +12,49 @@ use crate::store::{Claim, Fence};
 use crate::task::TaskId;
 use crate::time::Timestamp;
 
-/// What a turn's statement says beside the claims.
+/// What a turn says beside the claims.
 pub(super) struct Header {
     pub(super) now: i64,
-    pub(super) is_known: bool,
+    /// None if nobody knows the worker.
     pub(super) era: Option<i64>,
     pub(super) next: Option<i64>,
-    /// The most that each queue was asked for.
-    pub(super) share: usize,
-    /// How many rows were chosen: more than were claimed if somebody else was faster.
-    pub(super) picked: usize,
-    pub(super) finished: Option<HashSet<TaskId>>,
     pub(super) cancels: Vec<TaskId>,
     /// Asked to be cancelled, and not running (any more).
     pub(super) to_cancel: Vec<Uuid>,
     pub(super) configured: Vec<String>,
     /// Whether there are limits to be asked.
     pub(super) limits: bool,
+    /// What finished; all that was asked for if there is no list.
+    pub(super) finished: Option<HashSet<TaskId>>,
 }
 
 impl Header {
     pub(super) fn read(row: &Row) -> Self {
         let ids = |column: usize| row.get::<_, Option<Vec<Uuid>>>(column);
-        let usize_at = |column: usize| usize::try_from(row.get::<_, i32>(column)).unwrap_or_default();
         Self {
-            now: row.get(1),
-            is_known: row.get::<_, Option<i64>>(4).is_some(),
-            era: row.get(4),
-            next: row.get(8),
-            share: usize_at(2),
-            picked: usize_at(3),
-            finished: ids(12).map(|ids| ids.into_iter().map(task_id).collect()),
-            cancels: ids(13).unwrap_or_default().into_iter().map(task_id).collect(),
-            to_cancel: ids(14).unwrap_or_default(),
-            configured: row.get::<_, Option<Vec<String>>>(15).unwrap_or_default(),
-            limits: row.get::<_, Option<bool>>(16).unwrap_or_default(),
-        }
-    }
-
-    pub(super) fn nothing() -> Self {
-        Self {
-            now: i64::MIN,
-            is_known: false,
-            era: None,
-            next: None,
-            share: 0,
-            picked: 0,
-            finished: None,
-            cancels: Vec::new(),
-            to_cancel: Vec::new(),
-            configured: Vec::new(),
-            limits: false,
+            now: row.get(0),
+            era: row.get(1),
+            next: row.get(2),
+            cancels: ids(3).unwrap_or_default().into_iter().map(task_id).collect(),
+            to_cancel: ids(4).unwrap_or_default(),
+            configured: row.get::<_, Option<Vec<String>>>(5).unwrap_or_default(),
+            limits: row.get(6),
+            finished: ids(7).map(|ids| ids.into_iter().map(task_id).collect()),
         }
     }
 }
 
+/// What a claim brought.
+#[derive(Default)]
+pub(super) struct Claimed {
+    pub(super) claims: Vec<Claim>,
+    /// The most that each queue was asked for.
+    pub(super) share: usize,
+}
+
 /// A row that is a claim.
-pub(super) fn read_claim(row: &Row, now: i64, slot: claims::Slot, by_place: bool) -> Claim {
+pub(super) fn read_claim(row: &Row, slot: claims::Slot, by_place: bool) -> Claim {
+    let now: i64 = row.get(12);
     let name: Option<String> = row.get(6);
     let tid = if by_place { row.get::<_, Option<Tid>>(11).map_or(0, Tid::pack) } else { 0 };
     let first = row.get::<_, Option<i64>>(4).unwrap_or(now);
@@ -91,4 +77,9 @@ pub(super) fn read_claim(row: &Row, now: i64, slot: claims::Slot, by_place: bool
         options: row.get(9),
         payload: row.get(10),
     }
+}
+
+/// The most that each queue was asked for, as each claim says.
+pub(super) fn read_share(row: &Row) -> usize {
+    usize::try_from(row.get::<_, i32>(13)).unwrap_or_default()
 }

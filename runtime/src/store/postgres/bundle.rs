@@ -7,7 +7,7 @@
 
 use crate::task::TaskId;
 
-/// Ids of so many milliseconds, as a power of two, share a bucket.
+/// Ids of so many milliseconds, as a power of two, share a bucket: so it is the first five bytes of them.
 const WIDTH: u32 = 8;
 
 /// The bucket of an id: its milliseconds are the first six bytes.
@@ -20,13 +20,28 @@ pub(super) fn buckets(ids: &[TaskId]) -> Vec<i64> {
     ids.iter().copied().map(bucket).collect()
 }
 
-/// From a turn's `gone`, whose rows have a bucket.
-pub(super) const KEEP: &str = ", bundled AS (
+/// A task of `gone` as it stands in a bundle.
+pub(super) const TASK: &str =
+    "ROW(id, eta, created, epoch, attempt, crashes, priority, name, tag, options, payload,
+                error)::@.ended";
+
+/// The bucket of the ids that begin with the same bytes (see [`bucket`]); all operators of this kind bind alike.
+const BUCKET: &str =
+    "get_byte(first, 0)::int8 << 32 | (get_byte(first, 1)::int8 << 24) | (get_byte(first, 2) << 16)
+                | (get_byte(first, 3) << 8) | get_byte(first, 4)";
+
+/// From a turn's `gone`: the rows that are `plain`, each as `task` says.
+pub(super) fn keep(task: &str, plain: &str) -> String {
+    format!(
+        ", bundled AS (
         INSERT INTO @.bundle(bucket, expires, finished, count, queue, ids, tasks)
-        SELECT bucket, (SELECT now + least($10, 9223372036854775807 - now) FROM clock), (SELECT now FROM clock),
-            count(*), queue, array_agg(id), array_agg(ROW(id, eta, created, epoch, attempt, crashes, priority, name, tag,
-                options, payload, error)::@.ended)
-        FROM gone WHERE $10 > 0 AND @plain GROUP BY bucket, queue)";
+        SELECT {BUCKET},
+            (SELECT now + least($10, 9223372036854775807 - now) FROM clock), (SELECT now FROM clock), count(*), queue,
+            array_agg(id), array_agg(task)
+        FROM (SELECT id, queue, substr(uuid_send(id), 1, 5) AS first, {task} AS task FROM gone WHERE $10 > 0 AND {plain}) g
+        GROUP BY first, queue)"
+    )
+}
 
 /// Bundles as rows, in the columns of the reads of history, and behind them the bucket.
 pub(super) const FROM: &str = "SELECT d.id, b.queue, d.name, d.tag, 4::int2 AS state, d.priority, d.eta,

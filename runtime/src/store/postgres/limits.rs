@@ -14,9 +14,8 @@ use tokio_postgres::types::Type;
 
 use super::base::Base;
 use super::configs::read_limit;
-use super::settle::Sorted;
 use super::sql::{Session, Sql};
-use super::turn::{Wish, next_token};
+use super::turn::{Walk, Wish, next_token};
 use crate::codec;
 use crate::error::Result;
 use crate::retry::Retry;
@@ -181,10 +180,11 @@ impl Base {
         wish: &Wish<'_>,
         any: bool,
         back: Back,
+        walk: &Walk<'_>,
         claims: &mut Vec<Claim>,
     ) -> Option<Duration> {
         let asked = if any && claims.len() < wish.want {
-            self.claim_limited(session, wish, back, claims).await
+            self.claim_limited(session, wish, back, walk, claims).await
         } else {
             self.give_back(session, back).await.map(|()| None)
         };
@@ -201,6 +201,7 @@ impl Base {
         session: &Session,
         wish: &Wish<'_>,
         back: Back,
+        walk: &Walk<'_>,
         claims: &mut Vec<Claim>,
     ) -> Result<Option<Duration>> {
         let generation = *self.signals.subscribe().borrow();
@@ -210,7 +211,7 @@ impl Base {
         let mut surplus = Back::new();
         let mut waits = Vec::new();
         for granted in granted.iter().filter(|granted| granted.admitted) {
-            let got = self.claim_granted(session, wish, granted, claims).await?;
+            let got = self.claim_granted(session, wish, granted, walk, claims).await?;
             let unused = (granted.count - got) as i64;
             let now = Timestamp::from_micros(granted.now);
             if unused > 0 {
@@ -266,6 +267,7 @@ impl Base {
         session: &Session,
         wish: &Wish<'_>,
         granted: &Granted,
+        walk: &Walk<'_>,
         claims: &mut Vec<Claim>,
     ) -> Result<usize> {
         let queue = [granted.queue.clone()];
@@ -279,10 +281,10 @@ impl Base {
                 over: &[],
                 ..*wish
             };
-            let claimed = self.claim(session, &wish, &Sorted::default()).await;
-            let (header, mut more) =
-                claimed.inspect_err(|error| self.lose(wish.worker, wish.token, error))?;
-            let open = self.walked(&wish, &header, &more);
+            let claimed = self.claim(session, &wish).await;
+            let claimed = claimed.inspect_err(|error| self.lose(wish.worker, wish.token, error))?;
+            let open = self.walked(&wish, walk, &claimed);
+            let mut more = claimed.claims;
             for claim in &mut more {
                 (claim.fence.limit, claim.retry) = (granted.number, granted.retry);
             }

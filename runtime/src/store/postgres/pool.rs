@@ -19,7 +19,10 @@ pub(super) type Pooled = managed::Object<Connector>;
 impl Connector {
     /// A pool of at most `most` connections, none of which is made before it is needed.
     pub(super) fn pool(&self, most: usize) -> Pool {
-        let pool = Pool::builder(self.clone()).max_size(most).runtime(Runtime::Tokio1);
+        let pool = Pool::builder(self.clone())
+            .max_size(most)
+            .runtime(Runtime::Tokio1)
+            .queue_mode(managed::QueueMode::Lifo);
         pool.build().expect("a runtime is named, which is all that timeouts need")
     }
 }

@@ -10,7 +10,6 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::base::Base;
-use super::bundle;
 use super::push::{micros, task_id, uuid};
 use super::sql::{Session, Sql};
 use super::text::pack;
@@ -40,8 +39,8 @@ pub(super) struct Finish<'a> {
     pub(super) results: Vec<Option<&'a [u8]>>,
     /// Where it stands, if that is known of all and may be gone by.
     pub(super) tids: Option<Vec<Tid>>,
-    /// The buckets of bundles, if plain successes are kept so.
-    pub(super) buckets: Option<Vec<i64>>,
+    /// Whether plain successes are kept by the bundle.
+    pub(super) bundled: bool,
     /// Whether a name needs a tombstone.
     pub(super) named: bool,
     /// Whether any is more than a plain success.
@@ -69,7 +68,7 @@ impl<'a> Sorted<'a> {
     ) -> Self {
         let mut sorted = Self::default();
         sorted.finish.tids = by_place.then(Vec::new);
-        sorted.finish.buckets = (bundle > 0 && settlements.len() >= bundle).then(Vec::new);
+        sorted.finish.bundled = bundle > 0 && settlements.len() >= bundle;
         let mut seen = HashSet::with_capacity(settlements.len());
         for settlement in settlements {
             let first = settlements.len() == 1 || seen.insert(settlement.fence);
@@ -158,7 +157,7 @@ impl Finish<'static> {
         errors: Vec::new(),
         results: Vec::new(),
         tids: None,
-        buckets: None,
+        bundled: false,
         named: false,
         varied: false,
     };
@@ -178,9 +177,6 @@ impl<'a> Finish<'a> {
         match (&mut self.tids, Tid::unpack(fence.row)) {
             (Some(tids), Some(tid)) => tids.push(tid),
             (tids, _) => *tids = None,
-        }
-        if let Some(buckets) = &mut self.buckets {
-            buckets.push(bundle::bucket(fence.id));
         }
         self.ids.push(uuid(fence.id));
         self.epochs.push(fence.epoch);

@@ -138,6 +138,20 @@ impl Session {
         ended.map(|()| done)
     }
 
+    /// Does `work` in a transaction that is sent in one go: every statement of `work` must be sent when it is first
+    /// polled (see [`ready`](Self::ready)). If it is dropped on the way, so is the connection, and with it what was done.
+    pub(super) async fn at_once<T>(&self, act: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.open.store(true, Ordering::Relaxed);
+        let (begun, done, ended) = tokio::join!(self.batch(act, "BEGIN"), work, self.batch(act, "COMMIT"));
+        if ended.is_ok() {
+            self.open.store(false, Ordering::Relaxed);
+        }
+        begun?;
+        // Of a transaction that has failed, the commit is a rollback.
+        let done = done?;
+        ended.map(|()| done)
+    }
+
     /// Prepares a statement, so that the next run of it is sent at once.
     pub(super) async fn ready(&self, sql: &Sql) -> Result<()> {
         if self.dialect.prepare {

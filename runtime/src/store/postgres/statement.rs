@@ -1,5 +1,5 @@
-//! The text of a turn: one statement whose parts are left out when they have nothing to do. All parts see the same
-//! snapshot and take the same parameters.
+//! The texts of a turn: one statement that claims, and one that finishes what has ended and says what else there is to
+//! know. Their parts are left out when they have nothing to do; all parts of one see the same snapshot.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ use super::bundle;
 use super::settle::Finish;
 use super::sql::Sql;
 
-/// Which parts there are.
+/// Which parts a settling statement has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     ends: Ends,
@@ -18,7 +18,6 @@ pub(super) struct Shape {
     named: bool,
     /// Plain successes are kept by the bundle.
     bundled: bool,
-    from: From,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +31,6 @@ enum Ends {
 /// Where claims are from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum From {
-    Nowhere,
     /// From the queues that are named, but those that are configured.
     Only,
     /// From these and all others, but those that are configured.
@@ -42,7 +40,7 @@ pub(super) enum From {
 }
 
 impl Shape {
-    pub(super) fn of(finish: &Finish<'_>, from: From) -> Self {
+    pub(super) fn of(finish: &Finish<'_>) -> Self {
         let ends = match (finish.ids.is_empty(), finish.varied) {
             (true, _) => Ends::None,
             (_, false) => Ends::Plain,
@@ -53,13 +51,12 @@ impl Shape {
             ends,
             by_place: any && finish.tids.is_some(),
             named: any && finish.named,
-            bundled: any && finish.buckets.is_some(),
-            from,
+            bundled: any && finish.bundled,
         }
     }
 }
 
-const TYPES: &[Type] = &[
+const SETTLE_TYPES: &[Type] = &[
     Type::INT8,        // $1 now
     Type::INT8,        // $2 worker
     Type::INT8,        // $3 era
@@ -71,54 +68,68 @@ const TYPES: &[Type] = &[
     Type::BYTEA_ARRAY, // $9 results
     Type::INT8,        // $10 how long plain successes are kept
     Type::INT8,        // $11 how long names stay taken
-    Type::INT4,        // $12 how many are wanted
-    Type::INT8,        // $13 which queue is first
-    Type::TEXT_ARRAY,  // $14 queues
-    Type::INT4_ARRAY,  // $15 their first ranges
-    Type::INT4_ARRAY,  // $16 their last ranges
-    Type::INT2_ARRAY,  // $17 ranges: first priority
-    Type::INT2_ARRAY,  // $18 last priority
-    Type::INT8_ARRAY,  // $19 lowest eta of the first priority
-    Type::INT8,        // $20 the turn
-    Type::INT8,        // $21 nothing scheduled is due before
-    Type::INT8_ARRAY,  // $22 turns all of whose claims have come to something
-    Type::INT8_ARRAY,  // $23 buckets of what ends, if it is kept by the bundle
-    Type::TID_ARRAY,   // $24 where what ends stands, if all of it is looked for there
+    Type::INT8,        // $12 nothing scheduled is due before
+    Type::INT8_ARRAY,  // $13 turns all of whose claims have come to something
+    Type::TID_ARRAY,   // $14 where what ends stands, if all of it is looked for there
+];
+
+const CLAIM_TYPES: &[Type] = &[
+    Type::INT8,       // $1 now
+    Type::INT8,       // $2 worker
+    Type::INT8,       // $3 era
+    Type::INT4,       // $4 how many are wanted
+    Type::INT8,       // $5 which queue is first
+    Type::TEXT_ARRAY, // $6 queues
+    Type::INT4_ARRAY, // $7 their first ranges
+    Type::INT4_ARRAY, // $8 their last ranges
+    Type::INT2_ARRAY, // $9 ranges: first priority
+    Type::INT2_ARRAY, // $10 last priority
+    Type::INT8_ARRAY, // $11 lowest eta of the first priority
+    Type::INT8,       // $12 the turn
 ];
 
 /// Holds the worker's row, so that whoever takes it for dead, or undoes its turns, waits; beats do not.
 const BEGIN: &str = "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now),
-    me AS MATERIALIZED (SELECT id FROM @.worker WHERE id = $2 AND era = $3 FOR KEY SHARE),
-    over AS (DELETE FROM @.claim WHERE worker = $2 AND turn = ANY ($22) AND EXISTS (SELECT FROM me))";
+    me AS MATERIALIZED (SELECT id FROM @.worker WHERE id = $2 AND era = $3 FOR KEY SHARE)";
+
+const OVER: &str =
+    ", over AS (DELETE FROM @.claim WHERE worker = $2 AND turn = ANY ($13) AND EXISTS (SELECT FROM me))";
 
 /// What history takes of a task as it is.
-const RETURNING: &str = "
-        RETURNING t.id, t.eta, t.created, t.epoch, t.attempt, t.crashes, t.priority, t.queue, t.name, t.tag, t.options, t.payload,
-            t.error";
+const AS_IT_IS: &str =
+    "t.id, t.eta, t.created, t.epoch, t.attempt, t.crashes, t.priority, t.queue, t.name, t.tag, t.options,
+            t.payload, t.error";
 
-/// Whoever goes by the place asks for the id as well: another row may stand there by now.
+/// What a bundle takes of it, made at once.
+const BUNDLED: &str =
+    "t.id, t.queue, t.name, ROW(t.id, t.eta, t.created, t.epoch, t.attempt, t.crashes, t.priority, t.name,
+            t.tag, t.options, t.payload, t.error)::@.ended AS task";
+
+/// Whoever goes by the place asks for id and epoch as well: another row may stand there by now. Many plain ends are one
+/// scan of places, and what is asked for is in a hash table beside it; a join would begin anew for each row.
 fn end(shape: Shape) -> String {
-    let (mut lists, mut names) = (String::from("$4, $5"), String::from("id, epoch"));
-    let (mut place, mut more) = ("", String::new());
-    if shape.ends == Ends::Varied {
-        lists.push_str(", $6, $7, $8, $9");
-        names.push_str(", state, keep, error, result");
-        more.push_str(", f.state AS end_state, f.keep, f.error AS end_error, f.result");
-    }
-    if shape.bundled {
-        lists.push_str(", $23");
-        names.push_str(", bucket");
-        more.push_str(", f.bucket");
-    }
-    if shape.by_place {
-        lists.push_str(", $24");
-        names.push_str(", tid");
-        place = "t.ctid = f.tid AND ";
-    }
+    let returning = if shape.ends == Ends::Plain && shape.bundled { BUNDLED } else { AS_IT_IS };
+    let (from, more) = match (shape.ends, shape.by_place) {
+        (Ends::Plain, true) => {
+            let asked = "(SELECT $4[n], $5[n] FROM generate_subscripts($4, 1) AS n)";
+            (format!("t WHERE t.ctid = ANY ($14) AND ((t.id, t.epoch) IN {asked}) IS TRUE"), "")
+        }
+        (Ends::Plain, false) => {
+            ("t USING unnest($4, $5) AS f(id, epoch) WHERE t.id = f.id AND t.epoch = f.epoch".to_owned(), "")
+        }
+        (_, by_place) => {
+            let (tids, tid, place) =
+                if by_place { (", $14", ", tid", "t.ctid = f.tid AND ") } else { ("", "", "") };
+            let lists = format!("unnest($4, $5, $6, $7, $8, $9{tids})");
+            let names = format!("f(id, epoch, state, keep, error, result{tid})");
+            let more = ", f.state AS end_state, f.keep, f.error AS end_error, f.result";
+            (format!("t USING {lists} AS {names} WHERE {place}t.id = f.id AND t.epoch = f.epoch"), more)
+        }
+    };
     format!(
         ", gone AS (
-        DELETE FROM @.task t USING unnest({lists}) AS f({names})
-        WHERE {place}t.id = f.id AND t.epoch = f.epoch AND t.worker = $2 AND EXISTS (SELECT FROM me){RETURNING}{more})"
+        DELETE FROM @.task {from} AND t.worker = $2 AND EXISTS (SELECT FROM me)
+        RETURNING {returning}{more})"
     )
 }
 
@@ -127,12 +138,12 @@ fn keep(shape: Shape) -> String {
     match (shape.ends, shape.bundled) {
         (Ends::None, _) => String::new(),
         (Ends::Plain, false) => KEEP_PLAIN.to_owned(),
-        (Ends::Plain, true) => bundle::KEEP.replace("@plain", "true"),
+        (Ends::Plain, true) => bundle::keep("task", "true"),
         (Ends::Varied, false) => KEEP.to_owned(),
         (Ends::Varied, true) => {
             let plain = "(end_state = 4 AND result IS NULL)";
             let rest = KEEP.replace("WHERE keep > 0", &format!("WHERE keep > 0 AND NOT {plain}"));
-            rest + &bundle::KEEP.replace("@plain", plain)
+            rest + &bundle::keep(bundle::TASK, plain)
         }
     }
 }
@@ -171,10 +182,10 @@ const BURY_PLAIN: &str = ", buried AS (
         WHERE n.queue = g.queue AND n.name = g.name)";
 
 const QUEUES: &str = ", queues AS MATERIALIZED (
-        SELECT queue, i, j, (row_number() OVER (ORDER BY queue) + $13) % count(*) OVER () AS nr
-        FROM (SELECT * FROM unnest($14, $15, $16) AS u(queue, i, j)";
+        SELECT queue, i, j, (row_number() OVER (ORDER BY queue) + $5) % count(*) OVER () AS nr
+        FROM (SELECT * FROM unnest($6, $7, $8) AS u(queue, i, j)";
 
-const OTHER_QUEUES: &str = " UNION ALL SELECT DISTINCT name, 1, 1 FROM @.queue WHERE name <> ALL ($14)";
+const OTHER_QUEUES: &str = " UNION ALL SELECT DISTINCT name, 1, 1 FROM @.queue WHERE name <> ALL ($6)";
 
 /// What is configured is claimed from by statements of its own (see limits.rs).
 const UNCONFIGURED: &str = ") q WHERE NOT EXISTS (SELECT FROM @.queue_limit l WHERE l.queue = q.queue)";
@@ -185,34 +196,32 @@ const GRANTED: &str = ") q";
 /// `task_ready` and `task_back`. The order of nested loops is the order of queues and ranges, and they end where the limit
 /// does. Nearly always nothing has come back, and then there is nothing to sort.
 ///
-/// The update writes no indexed value, but for what came back: a new version of the row on the same page is all of it.
+/// The update writes no indexed value, but for what came back: a new version of the row on the same page is all of it. It
+/// is the outermost statement, for what a part returns is copied once more.
 const CLAIM: &str = "),
-    share AS MATERIALIZED (SELECT ceil($12::float8 / greatest(1, count(*)))::int8 AS most FROM queues),
+    share AS MATERIALIZED (SELECT ceil($4::float8 / greatest(1, count(*)))::int8 AS most FROM queues),
     back AS MATERIALIZED (SELECT EXISTS (SELECT FROM @.task WHERE place = 7) AS there),
     picked AS MATERIALIZED (
-        SELECT c.key FROM (SELECT * FROM queues ORDER BY nr) q CROSS JOIN LATERAL (
-            SELECT r.key FROM (@ready) r WHERE NOT (SELECT there FROM back)
+        SELECT c.key, c.id FROM (SELECT * FROM queues ORDER BY nr) q CROSS JOIN LATERAL (
+            SELECT r.key, r.id FROM (@ready) r WHERE NOT (SELECT there FROM back)
             UNION ALL
-            SELECT m.key FROM (
-                SELECT b.key FROM ((@ready) UNION ALL SELECT * FROM (@back) r) b
+            SELECT m.key, m.id FROM (
+                SELECT b.key, b.id FROM ((@ready) UNION ALL SELECT * FROM (@back) r) b
                 ORDER BY b.priority, b.eta, b.id LIMIT (SELECT most FROM share)) m
             WHERE (SELECT there FROM back)) c
-        WHERE EXISTS (SELECT FROM me) LIMIT $12),
-    claimed AS (
-        UPDATE @.task t SET place = 0, worker = $2, epoch = epoch + 1, attempt = attempt + 1,
-            started = false, hold = NULL, first_claim = coalesce(first_claim, (SELECT now FROM clock))
-        WHERE @key = ANY (ARRAY(SELECT key FROM picked)) AND worker IS NULL AND place IN (0, 7)
-        RETURNING id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload, @tid AS tid),
-    noted AS (INSERT INTO @.claim(worker, turn, tasks) SELECT $2, $20, array_agg(id) FROM claimed HAVING count(*) > 0)
-    SELECT id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload, tid,
-        NULL::uuid[], NULL::uuid[], NULL::uuid[], NULL::text[], NULL::bool FROM claimed
-    UNION ALL";
+        WHERE EXISTS (SELECT FROM me) LIMIT $4),
+    noted AS (INSERT INTO @.claim(worker, turn, tasks) SELECT $2, $12, array_agg(id) FROM picked HAVING count(*) > 0)
+    UPDATE @.task t SET place = 0, worker = $2, epoch = epoch + 1, attempt = attempt + 1,
+        started = false, hold = NULL, first_claim = coalesce(first_claim, (SELECT now FROM clock))
+    WHERE @key = ANY (ARRAY(SELECT key FROM picked)) AND worker IS NULL AND place IN (0, 7)
+    RETURNING id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload, @tid AS tid,
+        (SELECT now FROM clock), (SELECT most::int4 FROM share)";
 
 /// The ready tasks of a queue `q`. What is to be cancelled is passed by. `@key` is what a locked row is found by again.
 const READY: &str = "SELECT r.* FROM generate_series(q.i, q.j) AS n CROSS JOIN LATERAL (
         SELECT t.@key AS key, t.id, t.priority, t.eta FROM @.task t
         WHERE t.place = 0 AND t.worker IS NULL AND @is(t.queue, q.queue)
-            AND (t.priority, t.eta) >= ($17[n], $19[n]) AND t.priority <= $18[n] AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
+            AND (t.priority, t.eta) >= ($9[n], $11[n]) AND t.priority <= $10[n] AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
         ORDER BY t.priority, t.eta, t.id LIMIT (SELECT most FROM share) FOR UPDATE SKIP LOCKED) r
     LIMIT (SELECT most FROM share)";
 
@@ -221,33 +230,28 @@ const BACK: &str = "SELECT t.@key AS key, t.id, t.priority, t.eta FROM @.task t
     WHERE t.place = 7 AND @is(t.queue, q.queue) AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
     ORDER BY t.priority, t.eta, t.id LIMIT (SELECT most FROM share) FOR UPDATE SKIP LOCKED";
 
-/// The last row: all that is not a claim, in the columns of one.
-const HEADER: &str = " SELECT NULL::uuid, (SELECT now FROM clock), ";
-const HEADER_REST: &str = ", (SELECT era FROM @.worker WHERE id = $2), NULL::text, NULL::text, 0::int2,
-        (SELECT min(eta) FROM @.task WHERE place = 1 AND eta >= $21), NULL::bytea, NULL::bytea, NULL, ";
-
-/// What is to be cancelled: what this worker runs, and what does not run. Asked per request, of which there are nearly
-/// never any: as a join, the planner may begin with the tasks. And which queues are configured, and whether claims may ask
-/// the limits of any.
-const FOOTER: &str = ",
+/// All that there is to know beside the claims. What is to be cancelled: what this worker runs, and what does not run.
+/// Asked per request, of which there are nearly never any: as a join, the planner may begin with the tasks. And which
+/// queues are configured, and whether claims may ask the limits of any.
+const HEADER: &str = " SELECT (SELECT now FROM clock), (SELECT era FROM @.worker WHERE id = $2),
+        (SELECT min(eta) FROM @.task WHERE place = 1 AND eta >= $12),
         (SELECT array_agg(c.id) FROM @.cancel c
             WHERE (SELECT t.worker FROM @.task t WHERE t.id = c.id) = $2),
         (SELECT array_agg(c.id) FROM @.cancel c
             WHERE (SELECT t.worker FROM @.task t WHERE t.id = c.id) IS NULL),
-        (SELECT array_agg(queue) FROM @.queue_limit), EXISTS (SELECT FROM @.queue_limit WHERE gate < 2)";
+        (SELECT array_agg(queue) FROM @.queue_limit), EXISTS (SELECT FROM @.queue_limit WHERE gate < 2), ";
 
-/// The statement of a shape.
-pub(super) fn sql(shape: Shape) -> Sql {
-    static TEXTS: [OnceLock<String>; 96] = [const { OnceLock::new() }; 96];
+/// The statement that settles, in this shape.
+pub(super) fn settle(shape: Shape) -> Sql {
+    static TEXTS: [OnceLock<String>; 24] = [const { OnceLock::new() }; 24];
     let index = shape.ends as usize * 2 + usize::from(shape.named);
     let index = (index * 2 + usize::from(shape.by_place)) * 2 + usize::from(shape.bundled);
-    let index = index * 4 + shape.from as usize;
-    let types = if shape.by_place { TYPES } else { &TYPES[..TYPES.len() - 1] };
-    Sql { text: TEXTS[index].get_or_init(|| write(shape)), types }
+    let types = if shape.by_place { SETTLE_TYPES } else { &SETTLE_TYPES[..SETTLE_TYPES.len() - 1] };
+    Sql { text: TEXTS[index].get_or_init(|| write_settle(shape)), types }
 }
 
-fn write(shape: Shape) -> String {
-    let mut text = BEGIN.to_owned();
+fn write_settle(shape: Shape) -> String {
+    let mut text = BEGIN.to_owned() + OVER;
     if shape.ends != Ends::None {
         text.push_str(&end(shape));
     }
@@ -255,23 +259,27 @@ fn write(shape: Shape) -> String {
     if shape.named {
         text.push_str(if shape.ends == Ends::Plain { BURY_PLAIN } else { BURY });
     }
-    match shape.from {
-        From::Nowhere => {}
-        From::Only => text.extend([QUEUES, UNCONFIGURED, CLAIM]),
-        From::All => text.extend([QUEUES, OTHER_QUEUES, UNCONFIGURED, CLAIM]),
-        From::Granted => text.extend([QUEUES, GRANTED, CLAIM]),
-    }
     text.push_str(HEADER);
-    text.push_str(match shape.from {
-        From::Nowhere => "0, 0",
-        _ => "(SELECT most::int4 FROM share), (SELECT count(*)::int4 FROM picked)",
-    });
-    text.push_str(HEADER_REST);
     // A list only if some were refused: nearly always there is nothing to send.
     text.push_str(match shape.ends {
         Ends::None => "NULL::uuid[]",
         _ => "(SELECT CASE WHEN count(*) < cardinality($4) THEN array_agg(id) || '{}'::uuid[] END FROM gone)",
     });
-    text.push_str(FOOTER);
+    text
+}
+
+/// The statement that claims.
+pub(super) fn claim(from: From) -> Sql {
+    static TEXTS: [OnceLock<String>; 3] = [const { OnceLock::new() }; 3];
+    Sql { text: TEXTS[from as usize].get_or_init(|| write_claim(from)), types: CLAIM_TYPES }
+}
+
+fn write_claim(from: From) -> String {
+    let queues: &[&str] = match from {
+        From::Only => &[UNCONFIGURED],
+        From::All => &[OTHER_QUEUES, UNCONFIGURED],
+        From::Granted => &[GRANTED],
+    };
+    let text = [BEGIN, QUEUES].iter().chain(queues).chain(&[CLAIM]).copied().collect::<String>();
     text.replace("@ready", READY).replace("@back", BACK)
 }

@@ -1,21 +1,22 @@
-//! A worker's turn: one statement finishes what has ended and claims what is ready. Tasks that are put back and due ones
-//! that are promoted go before it on the same connection, without waiting for answers in between.
+//! A worker's turn: one transaction, sent in one go, puts tasks back, promotes due ones, claims what is ready, and finishes
+//! what has ended.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
-use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::answer::{Header, read_claim};
+use super::answer::{Claimed, Header, read_claim, read_share};
 use super::base::Base;
 use super::claims;
 use super::limits;
-use super::marks::Ranges;
-use super::push::{micros, task_id};
-use super::settle::{Applied, BACK, Finish, Sorted};
+use super::push::task_id;
+use super::settle::{Applied, BACK, Sorted};
 use super::sql::{Parameter, Session};
 use super::statement::{self, From, Shape};
 use super::tid;
+use super::told::{ToClaim, ToSettle};
 use super::upkeep::PROMOTE;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Claim, Queues, Settled, Settlement, Turn, Turned, WorkerId, stale_lease};
@@ -73,12 +74,13 @@ impl Base {
         let want = if self.hints.any() { turn.want.div_ceil(2) } else { turn.want };
         let wish = Wish { worker: turn.worker, era, token, want, queues, granted: false, over };
         self.prepare(&session, &wish, &sorted).await?;
+        let begin = Instant::now();
         let exchanged = async {
-            let (header, claims, mut applied, came_back) = self.exchange(&session, &wish, &sorted).await?;
-            self.finish_moved(&session, &wish, &sorted, &mut applied).await?;
-            Ok((header, claims, applied, came_back))
+            let mut exchanged = self.exchange(&session, &wish, &sorted).await?;
+            self.finish_moved(&session, &wish, &sorted, &mut exchanged).await?;
+            Ok(exchanged)
         };
-        let (header, mut claims, applied, came_back) = match exchanged.await {
+        let Exchanged { header, claimed, applied, came_back } = match exchanged.await {
             Ok(exchanged) => exchanged,
             Err(error) => {
                 if turn.want > 0 {
@@ -87,11 +89,14 @@ impl Base {
                 return Err(error);
             }
         };
-        if !header.is_known {
-            return Err(stale_lease());
-        }
-        if header.era != Some(era) {
-            header.era.into_iter().for_each(|era| self.lost.set_era(turn.worker, era));
+        // The claim had looked before the header was made.
+        let walk = Walk {
+            now: header.now.saturating_sub(begin.elapsed().as_micros() as i64),
+            configured: &header.configured,
+        };
+        let Some(known_era) = header.era else { return Err(stale_lease()) };
+        if known_era != era {
+            self.lost.set_era(turn.worker, known_era);
             return Ok(None);
         }
         if !header.to_cancel.is_empty() {
@@ -119,12 +124,13 @@ impl Base {
             header.next.map(|eta| Timestamp::from_micros(eta).since(Timestamp::from_micros(header.now)));
         let is_done = |id: &TaskId| done().any(|fence| fence.id == *id);
         let cancels = header.cancels.iter().filter(|id| !is_done(id)).copied().collect();
-        let more = self.walked(&wish, &header, &claims);
+        let more = self.walked(&wish, &walk, &claimed);
+        let mut claims = claimed.claims;
         let wish = Wish { want: turn.want, ..wish };
-        let wait = self.ask_limits(&session, &wish, header.limits, back, &mut claims).await;
+        let wait = self.ask_limits(&session, &wish, header.limits, back, &walk, &mut claims).await;
         let next = next.into_iter().chain(wait).min();
         if !more.is_empty() && claims.len() < turn.want {
-            self.claim_more(&session, &wish, more, &mut claims).await;
+            self.claim_more(&session, &wish, more, &walk, &mut claims).await;
         }
         claims.sort_unstable_by_key(|claim| (claim.priority, claim.eta, claim.fence.id));
         Ok(Some(Turned { settled, claims, next, cancels }))
@@ -139,52 +145,55 @@ impl Base {
         if !sorted.back.is_empty() {
             session.ready(&BACK).await?;
         }
-        session.ready(&PROMOTE).await?;
-        session.ready(&statement::sql(shape(wish, sorted))).await
+        if wish.want > 0 {
+            session.ready(&PROMOTE).await?;
+            session.ready(&statement::claim(wish.from())).await?;
+        }
+        session.ready(&statement::settle(Shape::of(&sorted.finish))).await
     }
 
     /// Sends all statements of a turn at once, and gathers the answers.
-    async fn exchange(
-        &self,
-        session: &Session,
-        wish: &Wish<'_>,
-        sorted: &Sorted<'_>,
-    ) -> Result<(Header, Vec<Claim>, Applied, bool)> {
-        let mut applied = Applied::default();
+    async fn exchange(&self, session: &Session, wish: &Wish<'_>, sorted: &Sorted<'_>) -> Result<Exchanged> {
         let promotes = wish.want > 0 && self.marks().may_be_due(self.now());
+        let put_back = async {
+            if sorted.back.is_empty() {
+                return Ok((HashSet::new(), false));
+            }
+            self.put_back(session, wish.worker.0, wish.era, &sorted.back).await
+        };
         let promote = async {
             if !promotes {
-                return Ok(Vec::new());
+                return Ok(0);
             }
             let low = self.marks().due();
-            session.rows("bring due tasks forward", &PROMOTE, &[&self.now(), &low, &PROMOTED_PER_TURN]).await
+            let parameters: [Parameter<'_>; 3] = [&self.now(), &low, &PROMOTED_PER_TURN];
+            session.rows("bring due tasks forward", &PROMOTE, &parameters).await.map(|rows| rows.len() as i64)
         };
-        let turn = self.claim(session, wish, sorted);
-        let mut came_back = false;
-        let (promoted, answer) = if sorted.back.is_empty() {
-            tokio::join!(promote, turn)
+        let claim = async {
+            if wish.want == 0 {
+                return Ok(Claimed::default());
+            }
+            self.claim(session, wish).await
+        };
+        let all = async {
+            let settle = self.settle(session, wish, sorted);
+            let (back, promoted, claimed, header) = tokio::join!(put_back, promote, claim, settle);
+            Ok((back?, promoted?, claimed?, header?))
+        };
+        let ((back, came_back), promoted, claimed, mut header) = if wish.want == 0 && sorted.back.is_empty() {
+            all.await?
         } else {
-            // One transaction: what comes back is durable together with what finished.
-            let all = session.in_transaction("take a turn", async {
-                let put_back = self.put_back(session, wish.worker.0, wish.era, &sorted.back);
-                let (back, promoted, answer) = tokio::join!(put_back, promote, turn);
-                Ok((back?, promoted, answer?))
-            });
-            let ((back, waits), promoted, answer) = all.await?;
-            applied.back = back;
-            came_back = waits;
-            (promoted, Ok(answer))
+            // One transaction: nothing of a turn is durable without the rest.
+            session.at_once("take a turn", all).await?
         };
-        let (header, claims) = answer?;
-        let promoted = promoted?.len() as i64;
         if promotes && promoted < PROMOTED_PER_TURN {
             self.marks().promoted(header.now);
         }
         if promoted > 0 {
             self.hints.stir();
         }
-        applied.finished.clone_from(&header.finished);
-        Ok((header, claims, applied, came_back))
+        let applied = Applied { finished: header.finished.take(), back };
+        Ok(Exchanged { header, claimed, applied, came_back })
     }
 
     /// What did not stand where it was looked for may have moved: it is looked for by its id.
@@ -193,40 +202,41 @@ impl Base {
         session: &Session,
         wish: &Wish<'_>,
         sorted: &Sorted<'_>,
-        applied: &mut Applied,
+        exchanged: &mut Exchanged,
     ) -> Result<()> {
-        let (Some(_), Some(finished)) = (&sorted.finish.tids, &mut applied.finished) else { return Ok(()) };
+        let (Some(_), Some(finished)) = (&sorted.finish.tids, &mut exchanged.applied.finished) else {
+            return Ok(());
+        };
         let rest = sorted.without(finished);
         let asked: Vec<TaskId> = rest.finish.ids.iter().copied().map(task_id).collect();
-        let wish = Wish { want: 0, over: &[], ..*wish };
-        let (header, _) = self.claim(session, &wish, &rest).await?;
-        if header.is_known {
+        let header = self.settle(session, &Wish { over: &[], ..*wish }, &rest).await?;
+        if header.era.is_some() {
             finished.extend(header.finished.map_or(asked, |found| found.into_iter().collect()));
         }
         Ok(())
     }
 
-    pub(super) async fn claim(
-        &self,
-        session: &Session,
-        wish: &Wish<'_>,
-        sorted: &Sorted<'_>,
-    ) -> Result<(Header, Vec<Claim>)> {
-        let sql = statement::sql(shape(wish, sorted));
-        let values = Values::of(self, wish);
-        let rows = session.rows("take a turn", &sql, &values.parameters(wish, sorted)).await?;
-        let is_claim = |row: &&Row| row.get::<_, Option<Uuid>>(0).is_some();
-        let header = rows.iter().find(|row| !is_claim(row)).map_or_else(Header::nothing, Header::read);
-        {
-            let mut marks = self.marks();
-            marks.see(header.now);
-            marks.scheduled(header.next);
-        }
-        let claimed = rows.iter().filter(is_claim);
-        let slot = self.claims.claimed(wish.worker, wish.token, claimed.clone().count());
+    async fn settle(&self, session: &Session, wish: &Wish<'_>, sorted: &Sorted<'_>) -> Result<Header> {
+        let (told, sql) = (ToSettle::of(self), statement::settle(Shape::of(&sorted.finish)));
+        let rows = session.rows("settle", &sql, &told.parameters(wish, &sorted.finish)).await?;
+        let header = Header::read(&rows[0]);
+        let mut marks = self.marks();
+        marks.see(header.now);
+        marks.scheduled(header.next);
+        Ok(header)
+    }
+
+    pub(super) async fn claim(&self, session: &Session, wish: &Wish<'_>) -> Result<Claimed> {
+        let told = ToClaim::of(self, wish);
+        let rows = session.rows("claim", &statement::claim(wish.from()), &told.parameters(wish)).await?;
         let by_place = self.dialect.goes_by_place();
-        let claims = claimed.map(|row| read_claim(row, header.now, slot, by_place)).collect();
-        Ok((header, claims))
+        if rows.is_empty() && !by_place {
+            // Others may have been faster with all that was picked, and noted.
+            self.claims.still_over(wish.worker, vec![wish.token]);
+        }
+        let slot = self.claims.claimed(wish.worker, wish.token, rows.len());
+        let claims = rows.iter().map(|row| read_claim(row, slot, by_place)).collect();
+        Ok(Claimed { claims, share: rows.first().map_or(0, read_share) })
     }
 
     /// How the server goes about a claim, as `EXPLAIN ANALYZE` tells it. Claims nothing.
@@ -234,25 +244,34 @@ impl Base {
         let session = self.session().await?;
         let era = self.lost.era(worker);
         let wish = Wish { worker, era, token: 0, want, queues: None, granted: false, over: &[] };
-        let nothing = Sorted::default();
-        let sql = statement::sql(shape(&wish, &nothing));
-        let text = self.dialect.write(&format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {}", sql.text));
-        let values = Values::of(self, &wish);
+        let (to_claim, to_settle) = (ToClaim::of(self, &wish), ToSettle::of(self));
+        let nothing = Sorted::default().finish;
+        let both = [
+            (statement::claim(wish.from()), to_claim.parameters(&wish).to_vec()),
+            (statement::settle(Shape::of(&nothing)), to_settle.parameters(&wish, &nothing)),
+        ];
         let explain = async {
-            let rows = session.run(&text, sql.types, &values.parameters(&wish, &nothing)).await;
-            // What was claimed is not; an empty transaction is what remains to be committed.
-            session.batch("explain a claim", "ROLLBACK AND CHAIN").await?;
-            rows.map_err(|error| super::fault::fault("explain a claim", error))
+            let mut plans = String::new();
+            for (sql, parameters) in &both {
+                let text =
+                    self.dialect.write(&format!("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {}", sql.text));
+                let rows = session.run(&text, sql.types, parameters).await;
+                // What was claimed is not; an empty transaction is what remains to be committed.
+                session.batch("explain a claim", "ROLLBACK AND CHAIN").await?;
+                let rows = rows.map_err(|error| super::fault::fault("explain a claim", error))?;
+                plans.extend(rows.iter().map(|row| row.get::<_, String>(0) + "\n"));
+            }
+            Ok(plans)
         };
-        let rows = session.in_transaction("explain a claim", explain).await?;
-        Ok(rows.iter().map(|row| row.get::<_, String>(0) + "\n").collect())
+        session.in_transaction("explain a claim", explain).await
     }
 
     /// Moves the marks; answers the queues that may have more.
-    pub(super) fn walked(&self, wish: &Wish<'_>, header: &Header, claims: &[Claim]) -> Vec<String> {
+    pub(super) fn walked(&self, wish: &Wish<'_>, walk: &Walk<'_>, claimed: &Claimed) -> Vec<String> {
         if wish.want == 0 {
             return Vec::new();
         }
+        let claims = &claimed.claims;
         let mut last: std::collections::BTreeMap<&str, (usize, i16, i64)> = Default::default();
         for claim in claims {
             let place = (claim.priority, claim.eta.as_micros());
@@ -260,7 +279,7 @@ impl Base {
             entry.0 += 1;
             (entry.1, entry.2) = (entry.1, entry.2).max(place);
         }
-        let raced = header.picked > claims.len();
+        let raced = !self.dialect.goes_by_place();
         let mut more = Vec::new();
         let mut marks = self.marks();
         for (queue, (count, priority, eta)) in &last {
@@ -269,17 +288,17 @@ impl Base {
                 more.push((*queue).to_owned());
                 continue;
             }
-            marks.walked(queue, header.now, Some((*priority, *eta)));
-            if *count >= header.share {
+            marks.walked(queue, walk.now, Some((*priority, *eta)));
+            if *count >= claimed.share {
                 more.push((*queue).to_owned());
             } else {
-                marks.walked(queue, header.now, None);
+                marks.walked(queue, walk.now, None);
             }
         }
         if claims.is_empty() && !raced {
             let all = marks.ranges(wish.queues).queues;
-            let walked = |queue: &&String| wish.granted || !header.configured.contains(queue);
-            all.iter().filter(walked).for_each(|queue| marks.walked(queue, header.now, None));
+            let walked = |queue: &&String| wish.granted || !walk.configured.contains(queue);
+            all.iter().filter(walked).for_each(|queue| marks.walked(queue, walk.now, None));
         }
         more
     }
@@ -290,6 +309,7 @@ impl Base {
         session: &Session,
         wish: &Wish<'_>,
         mut open: Vec<String>,
+        walk: &Walk<'_>,
         claims: &mut Vec<Claim>,
     ) {
         while claims.len() < wish.want && !open.is_empty() {
@@ -300,11 +320,10 @@ impl Base {
                 over: &[],
                 ..*wish
             };
-            match self.claim(session, &wish, &Sorted::default()).await {
-                Ok((header, more)) => {
-                    let still_open = self.walked(&wish, &header, &more);
-                    claims.extend(more);
-                    open = still_open;
+            match self.claim(session, &wish).await {
+                Ok(more) => {
+                    open = self.walked(&wish, walk, &more);
+                    claims.extend(more.claims);
                 }
                 Err(error) => {
                     self.lose(wish.worker, wish.token, &error);
@@ -326,75 +345,31 @@ impl Base {
     }
 }
 
-/// What a turn's statement is told, beside what ends.
-struct Values {
-    now: Option<i64>,
-    ranges: Ranges,
-    due: i64,
-    keep: i64,
-    tombstone: i64,
-    want: i32,
-    rotation: i64,
+/// What a turn came to.
+struct Exchanged {
+    header: Header,
+    claimed: Claimed,
+    applied: Applied,
+    /// Whether any of what was put back waits to be claimed.
+    came_back: bool,
 }
 
-impl Values {
-    fn of(base: &Base, wish: &Wish<'_>) -> Self {
-        let marks = base.marks();
-        Self {
-            now: base.now(),
-            ranges: marks.ranges(wish.queues),
-            due: marks.due(),
-            keep: micros(base.retention.succeeded),
-            tombstone: micros(base.retention.tombstone),
-            want: i32::try_from(wish.want).unwrap_or(i32::MAX),
-            rotation: wish.token & 0xffff,
-        }
-    }
-
-    fn parameters<'a>(&'a self, wish: &'a Wish<'_>, sorted: &'a Sorted<'_>) -> Vec<Parameter<'a>> {
-        static NOTHING: Finish<'static> = Finish::NOTHING;
-        let (finish, Ranges { queues, from, to, first, last, low }) = (&sorted.finish, &self.ranges);
-        let varied: &Finish<'a> = if finish.varied { finish } else { &NOTHING };
-        let mut parameters: Vec<Parameter<'_>> = vec![
-            &self.now,
-            &wish.worker.0,
-            &wish.era,
-            &finish.ids,
-            &finish.epochs,
-            &varied.states,
-            &varied.keeps,
-            &varied.errors,
-            &varied.results,
-            &self.keep,
-            &self.tombstone,
-            &self.want,
-            &self.rotation,
-            queues,
-            from,
-            to,
-            first,
-            last,
-            low,
-            &wish.token,
-            &self.due,
-            &wish.over,
-            finish.buckets.as_ref().unwrap_or(&NOTHING.keeps),
-        ];
-        if let Some(tids) = finish.tids.as_ref().filter(|tids| !tids.is_empty()) {
-            parameters.push(tids);
-        }
-        parameters
-    }
+/// What is known of a claim's walk through its queues.
+pub(super) struct Walk<'a> {
+    /// Not later than it looked.
+    pub(super) now: i64,
+    /// Queues that it passed by, unless limits have granted it.
+    pub(super) configured: &'a [String],
 }
 
-fn shape(wish: &Wish<'_>, sorted: &Sorted<'_>) -> Shape {
-    let from = match (wish.want, wish.queues) {
-        (0, _) => From::Nowhere,
-        (_, None) => From::All,
-        (_, Some(_)) if wish.granted => From::Granted,
-        (_, Some(_)) => From::Only,
-    };
-    Shape::of(&sorted.finish, from)
+impl Wish<'_> {
+    fn from(&self) -> From {
+        match self.queues {
+            None => From::All,
+            Some(_) if self.granted => From::Granted,
+            Some(_) => From::Only,
+        }
+    }
 }
 
 /// A number for each turn that no other turn of any process has.

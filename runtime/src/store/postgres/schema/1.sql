@@ -24,7 +24,7 @@ CREATE TABLE @.task(
   CONSTRAINT task_id PRIMARY KEY (id)
 ) WITH (
   -- A claim changes nothing that is indexed: with room beside a row, its new version stays on the page, and no index is touched.
-  fillfactor = 50,
+  fillfactor = 46,
   -- Rows come and go: by share alone, a table that was large once would hardly be vacuumed.
   autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_scale_factor = 0.05,
   autovacuum_vacuum_insert_threshold = 100000, autovacuum_analyze_threshold = 10000,
