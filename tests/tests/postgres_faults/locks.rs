@@ -1,11 +1,12 @@
 //! Somebody else's transaction is in the way: a lock, or a snapshot that is held open.
 
-use delay::Result;
 use delay::store::postgres::{PostgresOptions, PostgresStore};
 use delay::store::{Queues, Store, Turn};
+use delay::{BoxError, Due, Result, Task};
 use delay_tests::postgres::Server;
 use delay_tests::{Hand, task};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::load::{Load, length};
 
@@ -26,6 +27,30 @@ async fn a_statement_that_takes_too_long_fails_with_advice_and_does_nothing() ->
     drop(lock);
     assert_eq!(hand.claim(10).await?.len(), 1, "what failed was not done");
     store.close().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_comes_due_while_a_claim_waits_is_found_by_the_next_one() -> Result<(), BoxError> {
+    let server = Server::start();
+    let store: Arc<dyn Store> =
+        Arc::new(PostgresStore::open(PostgresOptions::new(server.url("schema=own"))).await?);
+    let hand = Arc::new(Hand::enlist(&store).await?);
+    store.push(vec![Task { due: Due::In(Duration::from_secs(2)), ..task() }]).await?;
+    let lock = server.session("BEGIN; LOCK TABLE own.claim IN ACCESS EXCLUSIVE MODE");
+    let claim = tokio::spawn({
+        let hand = Arc::clone(&hand);
+        async move { hand.claim(10).await }
+    });
+    // It has brought due tasks forward by now, of which there were none.
+    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "0" {}
+    // Longer ago than a mark stays behind the clock.
+    let past =
+        "SELECT count(*) FROM own.task WHERE eta < extract(epoch from clock_timestamp()) * 1000000 - 500000";
+    while server.psql(past) == "0" {}
+    drop(lock);
+    let claimed = claim.await??.len();
+    assert_eq!(claimed + hand.claim(10).await?.len(), 1);
+    store.close().await.map_err(Into::into)
 }
 
 #[tokio::test]

@@ -45,7 +45,6 @@ impl Header {
 }
 
 /// What a claim brought.
-#[derive(Default)]
 pub(super) struct Claimed {
     pub(super) claims: Vec<Claim>,
     /// The most that each queue was asked for.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::answer::{Claimed, Header, read_claim, read_share};
@@ -74,13 +75,12 @@ impl Base {
         let want = if self.hints.any() { turn.want.div_ceil(2) } else { turn.want };
         let wish = Wish { worker: turn.worker, era, token, want, queues, granted: false, over };
         self.prepare(&session, &wish, &sorted).await?;
-        let begin = Instant::now();
         let exchanged = async {
             let mut exchanged = self.exchange(&session, &wish, &sorted).await?;
             self.finish_moved(&session, &wish, &sorted, &mut exchanged).await?;
             Ok(exchanged)
         };
-        let Exchanged { header, claimed, applied, came_back } = match exchanged.await {
+        let Exchanged { header, looked, claimed, applied, came_back } = match exchanged.await {
             Ok(exchanged) => exchanged,
             Err(error) => {
                 if turn.want > 0 {
@@ -89,11 +89,7 @@ impl Base {
                 return Err(error);
             }
         };
-        // The claim had looked before the header was made.
-        let walk = Walk {
-            now: header.now.saturating_sub(begin.elapsed().as_micros() as i64),
-            configured: &header.configured,
-        };
+        let walk = Walk { now: looked, configured: &header.configured };
         let Some(known_era) = header.era else { return Err(stale_lease()) };
         if known_era != era {
             self.lost.set_era(turn.worker, known_era);
@@ -171,29 +167,33 @@ impl Base {
         };
         let claim = async {
             if wish.want == 0 {
-                return Ok(Claimed::default());
+                return Ok(Vec::new());
             }
-            self.claim(session, wish).await
+            self.pick(session, wish).await
         };
         let all = async {
             let settle = self.settle(session, wish, sorted);
-            let (back, promoted, claimed, header) = tokio::join!(put_back, promote, claim, settle);
-            Ok((back?, promoted?, claimed?, header?))
+            let (back, promoted, rows, header) = tokio::join!(put_back, promote, claim, settle);
+            Ok((back?, promoted?, rows?, header?))
         };
-        let ((back, came_back), promoted, claimed, mut header) = if wish.want == 0 && sorted.back.is_empty() {
+        let begin = Instant::now();
+        let ((back, came_back), promoted, rows, mut header) = if wish.want == 0 && sorted.back.is_empty() {
             all.await?
         } else {
             // One transaction: nothing of a turn is durable without the rest.
             session.at_once("take a turn", all).await?
         };
+        // All had looked before the header was made.
+        let looked = header.now.saturating_sub(begin.elapsed().as_micros() as i64);
         if promotes && promoted < PROMOTED_PER_TURN {
-            self.marks().promoted(header.now);
+            self.marks().promoted(looked);
         }
         if promoted > 0 {
             self.hints.stir();
         }
         let applied = Applied { finished: header.finished.take(), back };
-        Ok(Exchanged { header, claimed, applied, came_back })
+        let claimed = self.claimed(wish, &rows);
+        Ok(Exchanged { header, looked, claimed, applied, came_back })
     }
 
     /// What did not stand where it was looked for may have moved: it is looked for by its id.
@@ -226,17 +226,26 @@ impl Base {
         Ok(header)
     }
 
+    /// Claims in a transaction of its own.
     pub(super) async fn claim(&self, session: &Session, wish: &Wish<'_>) -> Result<Claimed> {
+        Ok(self.claimed(wish, &self.pick(session, wish).await?))
+    }
+
+    async fn pick(&self, session: &Session, wish: &Wish<'_>) -> Result<Vec<Row>> {
         let told = ToClaim::of(self, wish);
-        let rows = session.rows("claim", &statement::claim(wish.from()), &told.parameters(wish)).await?;
+        session.rows("claim", &statement::claim(wish.from()), &told.parameters(wish)).await
+    }
+
+    /// What a claim brought, once it is certain: only then does anything here count it.
+    fn claimed(&self, wish: &Wish<'_>, rows: &[Row]) -> Claimed {
         let by_place = self.dialect.goes_by_place();
-        if rows.is_empty() && !by_place {
+        if rows.is_empty() && !by_place && wish.want > 0 {
             // Others may have been faster with all that was picked, and noted.
             self.claims.still_over(wish.worker, vec![wish.token]);
         }
         let slot = self.claims.claimed(wish.worker, wish.token, rows.len());
         let claims = rows.iter().map(|row| read_claim(row, slot, by_place)).collect();
-        Ok(Claimed { claims, share: rows.first().map_or(0, read_share) })
+        Claimed { claims, share: rows.first().map_or(0, read_share) }
     }
 
     /// How the server goes about a claim, as `EXPLAIN ANALYZE` tells it. Claims nothing.
@@ -348,6 +357,8 @@ impl Base {
 /// What a turn came to.
 struct Exchanged {
     header: Header,
+    /// The store's time, not later than any part of it looked.
+    looked: i64,
     claimed: Claimed,
     applied: Applied,
     /// Whether any of what was put back waits to be claimed.
