@@ -176,7 +176,7 @@ impl<T> TaskBuilder<T> {
 
     /// Adds a header, for [`Context::headers`](crate::Context::headers).
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.draft.options.headers.push((name.into(), value.into()));
+        self.draft.options().headers.push((name.into(), value.into()));
         self
     }
 
@@ -193,14 +193,14 @@ impl<T> TaskBuilder<T> {
 
     /// Uses this retry policy instead of the function's.
     pub fn retry(mut self, retry: Retry) -> Self {
-        self.draft.options.retry = Some(retry);
+        self.draft.options().retry = Some(retry);
         self
     }
 
     /// Uses this time limit per attempt instead of the function's.
     pub fn timeout(mut self, timeout: impl IntoDuration) -> Self {
         match timeout.into_duration() {
-            Ok(timeout) => self.draft.options.timeout = Some(timeout),
+            Ok(timeout) => self.draft.options().timeout = Some(timeout),
             Err(error) => self.draft.mistake(error),
         }
         self

@@ -17,7 +17,8 @@ pub struct Draft {
     pub(crate) content: Content,
     pub(crate) function: &'static str,
     pub(crate) task: Task,
-    pub(crate) options: TaskOptions,
+    /// Few have any, and all are moved about: kept apart.
+    pub(crate) options: Option<Box<TaskOptions>>,
     /// The name and size of the largest argument.
     pub(crate) largest: Option<(&'static str, usize)>,
     /// The first mistake; told when the task is added, so that building reads as one chain.
@@ -51,7 +52,7 @@ impl Draft {
                 options: None,
                 payload: Vec::new(),
             },
-            options: TaskOptions::default(),
+            options: None,
             largest: None,
             mistake: None,
         }
@@ -67,6 +68,10 @@ impl Draft {
 
     pub(crate) fn queue(&self) -> &str {
         &self.task.queue
+    }
+
+    pub(crate) fn options(&mut self) -> &mut TaskOptions {
+        self.options.get_or_insert_default()
     }
 
     pub(crate) fn mistake(&mut self, error: Error) {
@@ -115,24 +120,30 @@ impl Draft {
             );
             return Err(Error::new(Kind::PayloadTooLarge, text));
         }
-        let headers: usize = self.options.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if headers > limits.headers {
-            let text = format!(
-                "{}: the headers take {headers} bytes, {} are allowed",
-                self.function, limits.headers
-            );
-            return Err(Error::new(Kind::HeadersTooLarge, text));
-        }
-        if self.content == Content::Request {
-            let pairs = &self.options.headers;
-            pairs.iter().try_for_each(|(name, value)| check_header(name, value))?;
-        }
-        if !self.options.is_default() {
-            let packed = codec::to_vec(&self.options);
+        if let Some(options) = self.options.filter(|options| !options.is_default()) {
+            check_headers(self.function, self.content, &options.headers, limits)?;
+            let packed = codec::to_vec(&*options);
             let packed =
                 packed.map_err(|error| Error::with_source(Kind::Encode, "cannot pack the options", error))?;
             self.task.options = Some(packed);
         }
         Ok(self.task)
     }
+}
+
+fn check_headers(
+    function: &str,
+    content: Content,
+    headers: &[(String, String)],
+    limits: &Limits,
+) -> Result<()> {
+    let size: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size > limits.headers {
+        let text = format!("{function}: the headers take {size} bytes, {} are allowed", limits.headers);
+        return Err(Error::new(Kind::HeadersTooLarge, text));
+    }
+    if content == Content::Request {
+        headers.iter().try_for_each(|(name, value)| check_header(name, value))?;
+    }
+    Ok(())
 }

@@ -106,7 +106,7 @@ impl Schedule {
             (header::TIME_ZONE, self.cron.zone_name().to_owned()),
             (header::TICK, shown),
         ];
-        draft.options.headers.extend(headers.map(|(name, value)| (name.to_owned(), value)));
+        draft.options().headers.extend(headers.map(|(name, value)| (name.to_owned(), value)));
         draft
     }
 

@@ -13,7 +13,7 @@ use super::scan::MAX_DEPTH;
 const ARGUMENT_DEPTH: usize = MAX_DEPTH - 2;
 
 /// A payload that names its function and a few short arguments fits without growing.
-const USUAL_SIZE: usize = 512;
+const USUAL_SIZE: usize = 256;
 
 /// Writes one payload, argument by argument, into one buffer.
 ///

@@ -2,8 +2,7 @@
 //! task needs no look at what has finished; for any other id the store looks first, for whoever did not hear the answer
 //! may ask again (see `TaskId::new`: ids of one process rise, and share their last bits).
 
-use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::id::TaskId;
@@ -21,26 +20,33 @@ struct Tried {
     forgotten: u128,
 }
 
-type Ids = HashSet<u128, BuildHasherDefault<Mix>>;
-
-/// One's own ids differ in their rising bits, which nobody else chooses: to spread them is enough.
+/// A set of ids, nearly all of which come in their order.
 #[derive(Debug, Default)]
-struct Mix(u64);
+struct Ids {
+    rising: Vec<u128>,
+    /// Those that came after a higher one.
+    late: BTreeSet<u128>,
+}
 
-impl Hasher for Mix {
-    fn finish(&self) -> u64 {
-        self.0
+impl Ids {
+    fn len(&self) -> usize {
+        self.rising.len() + self.late.len()
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    fn highest(&self) -> u128 {
+        self.rising.last().copied().unwrap_or(0)
     }
 
-    fn write_u128(&mut self, id: u128) {
-        // The golden ratio's fraction, as in Fibonacci hashing (Knuth, TAOCP vol. 3, 6.4); folded, for the table looks at
-        // the low bits, and those of the time stand high.
-        let product = u128::from((id >> 54) as u64) * 0x9e37_79b9_7f4a_7c15;
-        self.0 = (product >> 64) as u64 ^ product as u64;
+    fn contains(&self, id: u128) -> bool {
+        id <= self.highest() && (self.rising.binary_search(&id).is_ok() || self.late.contains(&id))
+    }
+
+    fn insert(&mut self, id: u128) {
+        if id > self.highest() {
+            self.rising.push(id);
+        } else {
+            self.late.insert(id);
+        }
     }
 }
 
@@ -64,14 +70,15 @@ impl Tried {
     fn note(&mut self, id: TaskId) -> bool {
         let id = number(id);
         let is_own = id as u64 & PROCESS_BITS == self.process;
-        if !is_own || id <= self.forgotten || self.last.contains(&id) || self.before.contains(&id) {
+        if !is_own || id <= self.forgotten || self.last.contains(id) || self.before.contains(id) {
             return false;
         }
         if self.last.len() >= REMEMBERED {
             let forgotten = std::mem::replace(&mut self.before, std::mem::take(&mut self.last));
-            self.forgotten = forgotten.into_iter().max().unwrap_or(0).max(self.forgotten);
+            self.forgotten = self.forgotten.max(forgotten.highest());
         }
-        self.last.insert(id)
+        self.last.insert(id);
+        true
     }
 }
 

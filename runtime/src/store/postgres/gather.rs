@@ -10,6 +10,7 @@ use super::base::Base;
 use super::fault::closed;
 use super::fresh::are_fresh;
 use super::marks::LAG;
+use super::push::micros;
 use crate::backoff::Backoff;
 use crate::error::Result;
 use crate::store::Pushed;
@@ -113,10 +114,10 @@ async fn push(base: &Base, tasks: &[Task], mut fresh: bool) -> Result<Vec<Pushed
     loop {
         let tried = Instant::now();
         let error = match base.push(tasks, fresh).await {
-            Ok(added) => {
+            Ok(pushed) => {
+                tell_if_late(base, tried).await;
                 base.woke();
-                tell_if_late(base, added.at, tried.elapsed());
-                return Ok(added.pushed);
+                return Ok(pushed);
             }
             Err(error) => error,
         };
@@ -132,9 +133,12 @@ async fn push(base: &Base, tasks: &[Task], mut fresh: bool) -> Result<Vec<Pushed
 }
 
 /// What took long to commit stands at an older time than marks may have reached meanwhile.
-fn tell_if_late(base: &Base, at: i64, took: Duration) {
-    if took.as_micros() > (LAG / 2).unsigned_abs().into() {
-        base.marks().lower(at);
-        base.notifier.late(at);
+async fn tell_if_late(base: &Base, tried: Instant) {
+    if micros(tried.elapsed()) <= LAG / 2 {
+        return;
     }
+    let now = async { base.server_now(&base.session().await?).await };
+    let at = now.await.map_or(i64::MIN, |now| now.saturating_sub(micros(tried.elapsed())));
+    base.marks().lower(at);
+    base.notifier.late(at);
 }

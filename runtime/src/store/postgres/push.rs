@@ -15,13 +15,12 @@ use crate::store::Pushed;
 use crate::task::{Due, Task, TaskId};
 
 /// Of one queue and priority, due now, with nothing but a payload. Without `ON CONFLICT`, which writes each row twice
-/// over to the log: an id that is there is an error, after which [`ANY`] is tried.
+/// over to the log: an id that is there is an error, after which [`ANY`] is tried. Both lists are taken apart where the rows
+/// are made; as a table of their own they would be copied once more.
 const PLAIN: Sql = Sql {
-    text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now),
-    added AS (
-        INSERT INTO @.task(id, place, priority, eta, created, queue, payload)
-        SELECT u.id, 0, $2, now, now, $3, u.payload FROM clock, unnest($4, $5) AS u(id, payload))
-    SELECT now FROM clock",
+    text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now)
+    INSERT INTO @.task(id, place, priority, eta, created, queue, payload)
+    SELECT unnest($4), 0, $2, now, now, $3, unnest($5) FROM clock",
     types: &[Type::INT8, Type::INT2, Type::TEXT, Type::UUID_ARRAY, Type::BYTEA_ARRAY],
 };
 
@@ -111,20 +110,14 @@ pub(super) fn task_id(uuid: Uuid) -> TaskId {
     TaskId::from_bytes(*uuid.as_bytes())
 }
 
-/// What became of tasks, and the time that they stand at.
-pub(super) struct Added {
-    pub(super) pushed: Vec<Pushed>,
-    pub(super) at: i64,
-}
-
 impl Base {
     /// Adds tasks in one transaction. `fresh` says that none of them was ever tried before.
-    pub(super) async fn push(&self, tasks: &[Task], fresh: bool) -> Result<Added> {
+    pub(super) async fn push(&self, tasks: &[Task], fresh: bool) -> Result<Vec<Pushed>> {
         let session = self.session().await?;
         self.know_queues(&session, tasks).await?;
         if fresh && let Some(plain) = Plain::of(tasks) {
             match plain.push(&session, self.now()).await {
-                Ok(at) => return Ok(Added { pushed: vec![Pushed::Added; tasks.len()], at }),
+                Ok(()) => return Ok(vec![Pushed::Added; tasks.len()]),
                 Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION) => {}
                 Err(error) => return Err(super::fault::fault("add tasks", error)),
             }
@@ -135,7 +128,7 @@ impl Base {
     }
 
     /// In a transaction: leaves out what is known, and what turns out to have finished meanwhile.
-    async fn push_carefully(&self, session: &Session, tasks: &[Task]) -> Result<Added> {
+    async fn push_carefully(&self, session: &Session, tasks: &[Task]) -> Result<Vec<Pushed>> {
         let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
         let (buckets, ids) = (bundle::buckets(&ids), uuids(ids));
         let known = session.rows("look for tasks", &KNOWN, &[&ids, &buckets]).await?;
@@ -147,21 +140,21 @@ impl Base {
                 new.push(task.clone());
             }
         }
-        let mut added = Added { pushed: vec![Pushed::Added; tasks.len()], at: i64::MAX };
+        let mut pushed = vec![Pushed::Added; tasks.len()];
         for (places, new) in places.chunks(MOST).zip(new.chunks(MOST)) {
             let answers = add(session, self.now(), new).await?;
-            added.at = added.at.min(answers.at);
-            places.iter().zip(answers.pushed).for_each(|(place, answer)| added.pushed[*place] = answer);
+            places.iter().zip(answers).for_each(|(place, answer)| pushed[*place] = answer);
         }
         session.rows("look for tasks that have finished", &UNDO_TWICE, &[&ids, &buckets]).await?;
-        Ok(added)
+        Ok(pushed)
     }
 
     /// Makes the queues of these tasks known, once.
     async fn know_queues(&self, session: &Session, tasks: &[Task]) -> Result<()> {
         let new: HashSet<&str> = {
             let known = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-            tasks.iter().map(|task| &*task.queue).filter(|queue| !known.contains(*queue)).collect()
+            let like = tasks.chunk_by(|one, next| one.queue == next.queue);
+            like.map(|tasks| &*tasks[0].queue).filter(|queue| !known.contains(*queue)).collect()
         };
         if new.is_empty() {
             return Ok(());
@@ -175,15 +168,13 @@ impl Base {
 }
 
 /// Adds any tasks with one statement.
-pub(super) async fn add(session: &Session, now: Option<i64>, tasks: &[Task]) -> Result<Added> {
+pub(super) async fn add(session: &Session, now: Option<i64>, tasks: &[Task]) -> Result<Vec<Pushed>> {
     let columns = Columns::of(tasks);
     let refused = session.rows("add tasks", &ANY, &columns.parameters(&now)).await?;
-    let mut added = Added { pushed: vec![Pushed::Added; tasks.len()], at: i64::MAX };
+    let mut pushed = vec![Pushed::Added; tasks.len()];
     for row in refused {
-        let Ok(place) = usize::try_from(row.get::<_, i64>(0) - 1) else {
-            added.at = row.get(2);
-            continue;
-        };
+        // The last one is the time.
+        let Ok(place) = usize::try_from(row.get::<_, i64>(0) - 1) else { continue };
         let mut holder: Option<Uuid> = row.get(1);
         if holder.is_none() {
             let (queue, name) = (&*tasks[place].queue, tasks[place].name.as_deref());
@@ -192,9 +183,9 @@ pub(super) async fn add(session: &Session, now: Option<i64>, tasks: &[Task]) -> 
         }
         // A holder that is gone already was there when the statement ran, and its tombstone was still standing.
         let holder = holder.map_or(TaskId::from_bytes([0; 16]), task_id);
-        added.pushed[place] = Pushed::of_name(holder, tasks[place].id);
+        pushed[place] = Pushed::of_name(holder, tasks[place].id);
     }
-    Ok(added)
+    Ok(pushed)
 }
 
 /// Tasks that differ in nothing but id and payload.
@@ -225,11 +216,10 @@ impl<'a> Plain<'a> {
         })
     }
 
-    async fn push(&self, session: &Session, now: Option<i64>) -> Result<i64, tokio_postgres::Error> {
+    async fn push(&self, session: &Session, now: Option<i64>) -> Result<(), tokio_postgres::Error> {
         let parameters: [super::sql::Parameter<'_>; 5] =
             [&now, &self.priority, &self.queue, &self.ids, &self.payloads];
-        let rows = session.run_sql(&PLAIN, &parameters).await?;
-        Ok(rows.first().map_or(i64::MAX, |row| row.get(0)))
+        session.run_sql(&PLAIN, &parameters).await.map(drop)
     }
 }
 
