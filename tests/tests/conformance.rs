@@ -83,6 +83,7 @@ suite! {
         a_scheduled_task_that_is_due_does_not_overtake_by_lateness
         each_queue_gets_its_share_of_a_claim
         what_one_queue_leaves_the_others_get
+        what_a_full_claim_left_the_next_one_gets
         no_queue_is_always_served_first
         urgency_in_one_queue_does_not_starve_another
         only_the_named_queues_are_served
@@ -304,6 +305,8 @@ suite! {
         a_worker_is_told_when_the_next_token_comes
         a_worker_waits_for_no_token_if_there_is_no_task
         a_limited_queue_leaves_the_others_its_share
+        limited_queues_share_what_a_claim_wants
+        what_one_limited_queue_may_not_give_others_give
         no_more_run_at_once_than_may_over_all_workers
         every_way_to_end_an_attempt_makes_room
         an_attempt_that_is_settled_twice_makes_room_once

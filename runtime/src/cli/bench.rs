@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::complaint::Complaint;
 use super::output::Output;
-use crate::call::Call;
+use crate::call::{Call, TaskBuilder};
 use crate::client::Client;
 use crate::enqueue::Enqueue as _;
 use crate::error::{Error, Kind};
@@ -46,6 +46,9 @@ pub(super) struct BenchArgs {
     /// Bytes of the argument of each task
     #[arg(long, default_value_t = 100)]
     payload: usize,
+    /// Queues that the backlog is spread over; the floor has one
+    #[arg(long, default_value_t = 1)]
+    queues: usize,
     /// Rounds; the median counts
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -142,6 +145,7 @@ async fn bench(url: &str, args: &BenchArgs) -> crate::error::Result<Map<String, 
         ("producers", args.producers),
         ("concurrency", args.concurrency),
         ("payload", args.payload),
+        ("queues", args.queues),
     ] {
         report.insert(key.into(), json!(value));
     }
@@ -292,8 +296,13 @@ impl Begun {
     }
 }
 
-fn call(text: &str) -> crate::call::TaskBuilder<()> {
+fn call(text: &str) -> TaskBuilder<()> {
     Call::of::<Noop>().argument("text", text).task()
+}
+
+/// Puts a task into its queue of so many.
+fn spread(task: TaskBuilder<()>, nr: usize, queues: usize) -> TaskBuilder<()> {
+    if queues > 1 { task.queue(format!("delay-bench-{}", nr % queues)) } else { task }
 }
 
 struct Producer {
@@ -346,7 +355,8 @@ async fn round(url: &str, args: &BenchArgs, figures: &mut Figures) -> crate::err
     let mut added = 0;
     while added < args.tasks {
         let batch = BATCH.min(args.tasks - added);
-        added += rt.client().add_all((0..batch).map(|_| call(&text))).await?.len();
+        let tasks = (added..added + batch).map(|nr| spread(call(&text), nr, args.queues));
+        added += rt.client().add_all(tasks).await?.len();
     }
     figures.enqueue_batch.push(added as f64 / begin.elapsed().as_secs_f64());
     rt.stop().await?;

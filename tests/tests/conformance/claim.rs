@@ -132,6 +132,18 @@ pub(crate) async fn what_one_queue_leaves_the_others_get(f: Fixture) -> Result<(
     Ok(())
 }
 
+pub(crate) async fn what_a_full_claim_left_the_next_one_gets(f: Fixture) -> Result<()> {
+    for queue in ["one", "two", "three"] {
+        fill(&f, queue, 5).await?;
+    }
+    // So long that nothing is new any more.
+    f.advance(Duration::from_secs(10));
+    let hand = Hand::enlist(f.store()).await?;
+    assert_eq!(hand.claim(7).await?.len(), 7, "of one queue less than its share");
+    assert_eq!(hand.claim(100).await?.len(), 8);
+    Ok(())
+}
+
 pub(crate) async fn no_queue_is_always_served_first(f: Fixture) -> Result<()> {
     for queue in ["a", "b", "c"] {
         fill(&f, queue, 3).await?;

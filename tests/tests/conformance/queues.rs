@@ -173,6 +173,41 @@ pub(crate) async fn a_limited_queue_leaves_the_others_its_share(f: Fixture) -> R
     Ok(())
 }
 
+pub(crate) async fn limited_queues_share_what_a_claim_wants(f: Fixture) -> Result<()> {
+    let names = ["one", "two", "three"];
+    let fast = |name: &&str| queue(name, per_second(1000.0, 500));
+    apply(&f, names.iter().map(fast).collect()).await?;
+    let tasks = (0..30).map(|n| Task { queue: names[n % 3].into(), ..task() });
+    f.store().push(tasks.collect()).await?;
+    let hand = Hand::enlist(f.store()).await?;
+    let claimed = hand.claim(8).await?;
+    let of = |name: &str| claimed.iter().filter(|claim| claim.queue == name).count();
+    assert!(names.iter().all(|name| (2..=3).contains(&of(name))), "{claimed:?}");
+    assert_eq!(claimed.len(), 8, "no more than it wants");
+    assert_eq!(hand.claim(1).await?.len(), 1);
+    assert_eq!(claims(&hand).await?, 21);
+    Ok(())
+}
+
+pub(crate) async fn what_one_limited_queue_may_not_give_others_give(f: Fixture) -> Result<()> {
+    let queues = vec![
+        queue("slow", per_second(1.0, 1)),
+        queue("narrow", |queue| queue.max_concurrent_requests = 2),
+        queue("fast", per_second(1000.0, 500)),
+        queue("empty", per_second(1000.0, 500)),
+    ];
+    apply(&f, queues).await?;
+    let tasks = (0..60).map(|n| Task { queue: ["slow", "narrow", "fast"][n % 3].into(), ..task() });
+    f.store().push(tasks.collect()).await?;
+    let hand = Hand::enlist(f.store()).await?;
+    let turned = hand.turn(vec![], 12, Queues::All).await?;
+    let of = |name: &str| turned.claims.iter().filter(|claim| claim.queue == name).count();
+    assert_eq!((of("slow"), of("narrow"), of("fast")), (1, 2, 9));
+    let turned = hand.turn(vec![], 12, Queues::All).await?;
+    assert_eq!((turned.claims.len(), turned.next), (11, Some(SECOND)), "until the next token comes");
+    Ok(())
+}
+
 pub(crate) async fn no_more_run_at_once_than_may_over_all_workers(f: Fixture) -> Result<()> {
     limited(&f, 10, |queue| queue.max_concurrent_requests = 3).await?;
     let hands = [Hand::enlist(f.store()).await?, Hand::enlist(&f.second().await?).await?];

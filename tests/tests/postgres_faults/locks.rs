@@ -32,11 +32,10 @@ async fn a_statement_that_takes_too_long_fails_with_advice_and_does_nothing() ->
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_comes_due_while_a_claim_waits_is_found_by_the_next_one() -> Result<(), BoxError> {
     let server = Server::start();
-    let store: Arc<dyn Store> =
-        Arc::new(PostgresStore::open(PostgresOptions::new(server.url("schema=own"))).await?);
+    // To prepare a statement asks for locks as well, before the turn has begun.
+    let url = server.url("schema=own&prepare=off");
+    let store: Arc<dyn Store> = Arc::new(PostgresStore::open(PostgresOptions::new(url)).await?);
     let hand = Arc::new(Hand::enlist(&store).await?);
-    // To prepare its statements asks for locks as well: that is done by then.
-    assert!(hand.claim(10).await?.is_empty());
     let due = |wait| Task { due: Due::In(wait), ..task() };
     store.push(vec![due(Duration::from_millis(10)), due(Duration::from_secs(3600))]).await?;
     // It hears of the first one, and will bring due tasks forward once that is due.
@@ -56,6 +55,36 @@ async fn a_task_that_comes_due_while_a_claim_waits_is_found_by_the_next_one() ->
     while server.psql(&later) != "0" {}
     drop(lock);
     assert_eq!(claim.await??.len(), 1);
+    assert_eq!(hand.claim(10).await?.len(), 1);
+    store.close().await.map_err(Into::into)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_whose_commit_was_late_is_found_by_the_next_claim() -> Result<(), BoxError> {
+    let server = Server::start();
+    let store: Arc<dyn Store> =
+        Arc::new(PostgresStore::open(PostgresOptions::new(server.url("schema=own"))).await?);
+    let hand = Hand::enlist(&store).await?;
+    store.push(vec![task()]).await?;
+    hand.finish_one().await?;
+    server.psql(
+        "CREATE FUNCTION own.hold() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$;
+        CREATE TRIGGER hold AFTER INSERT ON own.task FOR EACH STATEMENT EXECUTE FUNCTION own.hold()",
+    );
+    let lock = server.session("SELECT pg_advisory_lock(1)");
+    let push = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.push(vec![task()]).await }
+    });
+    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'") == "0" {}
+    // Longer than a mark stays behind the clock: the claim passes the place where it will stand.
+    let now = server.psql("SELECT clock_timestamp()");
+    while server.psql(&format!("SELECT clock_timestamp() > '{now}'::timestamptz + interval '0.5 s'")) == "f" {
+    }
+    assert!(hand.claim(10).await?.is_empty());
+    drop(lock);
+    push.await??;
     assert_eq!(hand.claim(10).await?.len(), 1);
     store.close().await.map_err(Into::into)
 }

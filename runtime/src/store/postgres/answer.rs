@@ -21,7 +21,7 @@ pub(super) struct Header {
     pub(super) cancels: Vec<TaskId>,
     /// Asked to be cancelled, and not running (any more).
     pub(super) to_cancel: Vec<Uuid>,
-    pub(super) configured: Vec<String>,
+    pub(super) configured: HashSet<String>,
     /// Whether there are limits to be asked.
     pub(super) limits: bool,
     /// What finished; all that was asked for if there is no list.
@@ -37,7 +37,7 @@ impl Header {
             next: row.get(2),
             cancels: ids(3).unwrap_or_default().into_iter().map(task_id).collect(),
             to_cancel: ids(4).unwrap_or_default(),
-            configured: row.get::<_, Option<Vec<String>>>(5).unwrap_or_default(),
+            configured: row.get::<_, Option<Vec<String>>>(5).into_iter().flatten().collect(),
             limits: row.get(6),
             finished: ids(7).map(|ids| ids.into_iter().map(task_id).collect()),
         }

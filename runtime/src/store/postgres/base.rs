@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 use super::claims::Claims;
 use super::connect::Connector;
 use super::fault::closed;
-use super::limits::Hints;
+use super::limits::Hint;
 use super::lost::Lost;
 use super::marks::Marks;
 use super::notify::Notifier;
@@ -40,7 +40,7 @@ pub(super) struct Base {
     /// Queues that the database knows for certain.
     pub(super) queues: Mutex<HashSet<String>>,
     pub(super) lost: Lost,
-    pub(super) hints: Hints,
+    pub(super) hint: Hint,
     pub(super) claims: Claims,
     pub(super) rhythm: Rhythm,
     pub(super) tended: Tended,
@@ -73,7 +73,7 @@ impl Base {
             signals: Signals::default(),
             queues: Mutex::default(),
             lost: Lost::default(),
-            hints: Hints::default(),
+            hint: Hint::default(),
             claims: Claims::default(),
             rhythm: Rhythm::default(),
             tended: Tended::default(),

@@ -71,7 +71,7 @@ impl Base {
             Ok(changes)
         });
         let changes = changes.await?;
-        self.hints.see(true);
+        self.hint.see(true);
         if !changes.is_empty() {
             self.woke();
         }

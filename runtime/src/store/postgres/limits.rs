@@ -1,12 +1,12 @@
 //! Limits of queues: what they let claims take, over all processes.
 //!
 //! Tokens and places are reserved first, by a statement of its own that holds the rows of configured queues for a moment
-//! and does not wait for the disk; then that many tasks are claimed; what was reserved in vain is given back. Attempts
-//! that ended give their places back after they are settled. So whatever dies in between leaves a count that is too high,
-//! never too low, and upkeep counts anew where nothing has moved for a while.
+//! and does not wait for the disk; then that many tasks are claimed, from all these queues at once; what was reserved in
+//! vain is given back. Attempts that ended give their places back after they are settled. So whatever dies in between leaves
+//! a count that is too high, never too low, and upkeep counts anew where nothing has moved for a while.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio_postgres::Row;
@@ -14,6 +14,7 @@ use tokio_postgres::types::Type;
 
 use super::base::Base;
 use super::configs::read_limit;
+use super::marks::Ranges;
 use super::sql::{Session, Sql};
 use super::turn::{Walk, Wish, next_token};
 use crate::codec;
@@ -22,34 +23,52 @@ use crate::retry::Retry;
 use crate::store::{Claim, Fence, Limit};
 use crate::time::Timestamp;
 
-/// Gives back (`$4` numbers, `$5` places, `$6` tokens), and takes up to `$2` of each queue that may be claimed from and is
-/// not among `$7`, which are known to be empty. The rows are locked in their order, so that nobody waits in a circle; if
-/// power fails, it is as if nothing had been taken.
+/// Gives back (`$4` numbers, `$5` places, `$6` tokens), and takes up to `$2`, in fair shares, of the queues that may be
+/// claimed from, are not among `$7`, and have something ready at the marks (`$8` to `$13`, as in a claim) or beside them.
+/// Whether they have is looked at before any row is locked; the rows are locked in their order, so that nobody waits in a
+/// circle; if power fails, it is as if nothing had been taken. Lists are joined in full, which never takes each of one for
+/// each of the other, though the planner expects ten where there are a thousand.
 const RESERVE: Sql = Sql {
     text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now),
     off AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
     back AS MATERIALIZED (SELECT * FROM unnest($4, $5, $6) AS b(number, places, tokens)),
+    marked AS MATERIALIZED (
+        SELECT l.queue, gate, coalesce(i, 1) AS i, coalesce(j, 1) AS j
+        FROM @.queue_limit l FULL JOIN unnest($8, $9, $10) AS m(queue, i, j) ON m.queue = l.queue WHERE $2 > 0),
+    open AS MATERIALIZED (
+        SELECT m.queue FROM marked m WHERE m.queue IS NOT NULL AND m.queue <> ALL ($7)
+            AND CASE WHEN $3 IS NULL THEN m.gate = 0 ELSE m.gate < 2 AND m.queue = ANY ($3) END
+            AND ((SELECT true FROM @.task t WHERE t.place = 7 AND @is(t.queue, m.queue) LIMIT 1) OR EXISTS (
+                SELECT FROM generate_series(m.i, m.j) AS n CROSS JOIN LATERAL (
+                    SELECT FROM @.task t WHERE t.place = 0 AND t.worker IS NULL AND @is(t.queue, m.queue)
+                        AND (t.priority, t.eta) >= ($11[n], $13[n]) AND t.priority <= $12[n] LIMIT 1) r))),
     locked AS MATERIALIZED (
-        SELECT l.*, l.queue <> ALL ($7) AND $2 > 0
-            AND CASE WHEN $3 IS NULL THEN l.gate = 0 ELSE l.gate < 2 AND l.queue = ANY ($3) END AS admitted
-        FROM @.queue_limit l
-        WHERE (l.gate < 2 AND $2 > 0) OR l.number IN (SELECT number FROM back) ORDER BY l.queue FOR UPDATE),
+        SELECT l.*, l.queue IN (SELECT queue FROM open) AND l.gate < CASE WHEN $3 IS NULL THEN 1 ELSE 2 END
+            AS admitted FROM @.queue_limit l
+        WHERE l.queue IN (SELECT queue FROM open) OR l.number IN (SELECT number FROM back) ORDER BY l.queue FOR UPDATE),
     level AS (
         SELECT locked.*, now, greatest(0, running - coalesce(back.places, 0)) AS runs,
             CASE WHEN per_second IS NULL THEN NULL ELSE least(bucket_size,
                 locked.tokens + coalesce(back.tokens, 0) + greatest(0, now - at) * per_second / 1e6) END AS level
-        FROM locked CROSS JOIN clock LEFT JOIN back ON back.number = locked.number),
-    granted AS (
+        FROM locked FULL JOIN back ON back.number = locked.number CROSS JOIN clock),
+    room AS (
         SELECT *, CASE WHEN admitted
-            THEN greatest(0, least($2, concurrent - runs, coalesce(floor(level + 1e-9), $2)))::int8 ELSE 0 END AS n
+            THEN greatest(0, least($2, concurrent - runs, coalesce(floor(level + 1e-9), $2)))::int8 ELSE 0 END AS room
         FROM level),
+    share AS (
+        SELECT *, least(room, ceil($2::float8 / greatest(1, count(*) FILTER (WHERE room > 0) OVER ()))::int8) AS share
+        FROM room),
+    granted AS (
+        SELECT *, greatest(0, least(share,
+            $2 + share - sum(share) OVER (ORDER BY hashint8(number + $14), number)))::int8 AS n FROM share),
     written AS (
         UPDATE @.queue_limit l SET running = g.runs + g.n, moved = g.now,
             tokens = coalesce(g.level - g.n, l.tokens), at = CASE WHEN g.level IS NULL THEN l.at ELSE greatest(l.at, g.now) END
-        FROM granted g WHERE l.queue = g.queue AND (g.n > 0 OR g.runs <> g.running
-            OR g.number IN (SELECT number FROM back)) AND EXISTS (SELECT FROM off))
+        FROM granted g WHERE l.queue = g.queue AND (g.n > 0 OR g.runs <> g.running OR g.number IN (SELECT number FROM back))
+            AND EXISTS (SELECT FROM off))
     SELECT gate, rate, bucket_size, concurrent, coalesce(level - n, tokens), CASE WHEN level IS NULL THEN at ELSE
-        greatest(at, now) END, runs + n, queue, number, n, retry, now, running >= concurrent, admitted FROM granted",
+        greatest(at, now) END, runs + n, queue, number, n, retry, now, running >= concurrent, admitted
+    FROM granted WHERE queue IS NOT NULL",
     types: &[
         Type::INT8,
         Type::INT8,
@@ -58,14 +77,14 @@ const RESERVE: Sql = Sql {
         Type::INT8_ARRAY,
         Type::INT8_ARRAY,
         Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT4_ARRAY,
+        Type::INT2_ARRAY,
+        Type::INT2_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8,
     ],
-};
-
-/// Walks what runs at the front of `task_ready`, too: asked only where limits hold a queue back.
-const ANY_READY: Sql = Sql {
-    text: "SELECT EXISTS (SELECT FROM @.task WHERE place = 0 AND worker IS NULL AND @is(queue, $1))
-        OR EXISTS (SELECT FROM @.task WHERE place = 7 AND @is(queue, $1))",
-    types: &[Type::TEXT],
 };
 
 /// Where nothing has moved for a second nothing is under way: what runs is what is to be counted.
@@ -88,46 +107,19 @@ const FREE_PLACES: Sql = Sql {
     types: &[Type::INT8, Type::TEXT_ARRAY],
 };
 
-/// What this process knows of limited queues; never the truth.
+/// Whether there are queues whose limits let claims through, as the last turn saw it.
 #[derive(Debug, Default)]
-pub(super) struct Hints(Mutex<Known>);
+pub(super) struct Hint(AtomicBool);
 
-#[derive(Debug, Default)]
-struct Known {
-    /// There are queues whose limits let claims through.
-    any: bool,
-    /// Queues in which nothing was ready, and the signal's generation then.
-    empty: HashMap<String, u64>,
-}
-
-impl Hints {
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl Hint {
     /// Whether claims should leave something of what they want to limited queues.
     pub(super) fn any(&self) -> bool {
-        self.known().any
+        // Relaxed, here and below: it is never the truth.
+        self.0.load(Ordering::Relaxed)
     }
 
     pub(super) fn see(&self, any: bool) {
-        self.known().any = any;
-    }
-
-    /// Those that were empty, and nothing has been signalled since.
-    fn empty(&self, generation: u64) -> Vec<String> {
-        let mut known = self.known();
-        known.empty.retain(|_, then| *then == generation);
-        known.empty.keys().cloned().collect()
-    }
-
-    /// Something has become ready without a signal.
-    pub(super) fn stir(&self) {
-        self.known().empty.clear();
-    }
-
-    fn note_empty(&self, queue: &str, generation: u64) {
-        self.known().empty.insert(queue.to_owned(), generation);
+        self.0.store(any, Ordering::Relaxed);
     }
 }
 
@@ -143,7 +135,18 @@ pub(super) fn ended(fences: impl Iterator<Item = Fence>) -> Back {
     back
 }
 
-/// A limited queue in a claim.
+/// What is asked of the limits.
+struct Ask<'a> {
+    want: usize,
+    /// These, or all that anybody may claim from.
+    queues: Option<&'a [String]>,
+    /// What is given back.
+    back: &'a Back,
+    /// Queues that are asked no more.
+    without: &'a [String],
+}
+
+/// A limited queue, and what it has granted.
 struct Granted {
     limit: Limit,
     queue: String,
@@ -152,6 +155,7 @@ struct Granted {
     retry: Option<Retry>,
     now: i64,
     was_full: bool,
+    /// It may be claimed from, and had something ready.
     admitted: bool,
 }
 
@@ -188,7 +192,7 @@ impl Base {
         } else {
             self.give_back(session, back).await.map(|()| None)
         };
-        self.hints.see(any);
+        self.hint.see(any);
         asked.unwrap_or_else(|error| {
             tracing::warn!(error = error.chain(), "the limits of queues could not be asked");
             None
@@ -200,58 +204,73 @@ impl Base {
         &self,
         session: &Session,
         wish: &Wish<'_>,
-        back: Back,
+        mut back: Back,
         walk: &Walk<'_>,
         claims: &mut Vec<Claim>,
     ) -> Result<Option<Duration>> {
-        let generation = *self.signals.subscribe().borrow();
-        let empty = self.hints.empty(generation);
-        let granted =
-            self.reserve(session, wish.want.saturating_sub(claims.len()), wish.queues, &back, &empty).await?;
-        let mut surplus = Back::new();
-        let mut waits = Vec::new();
-        for granted in granted.iter().filter(|granted| granted.admitted) {
-            let got = self.claim_granted(session, wish, granted, walk, claims).await?;
-            let unused = (granted.count - got) as i64;
-            let now = Timestamp::from_micros(granted.now);
-            if unused > 0 {
-                surplus.insert(granted.number, (unused, unused));
-                self.hints.note_empty(&granted.queue, generation);
-            } else if let Some(wait) = granted.limit.wait(now) {
-                let ready = session.rows("look for ready tasks", &ANY_READY, &[&granted.queue]).await?;
-                waits.extend(ready.first().is_some_and(|row| row.get(0)).then_some(wait));
+        let mut short = Vec::new();
+        while claims.len() < wish.want {
+            let want = wish.want - claims.len();
+            let ask = Ask { want, queues: wish.queues, back: &back, without: &short };
+            let mut granted = self.reserve(session, &ask).await?;
+            let waits = granted
+                .iter()
+                .filter(|granted| granted.admitted)
+                .filter_map(|granted| granted.limit.wait(Timestamp::from_micros(granted.now)));
+            let wait = waits.min();
+            granted.retain(|granted| granted.count > 0);
+            back.clear();
+            if granted.is_empty() {
+                return Ok(wait);
+            }
+            let got = self.claim_granted(session, wish, &granted, walk, claims).await?;
+            for (granted, got) in granted.iter().zip(got) {
+                let unused = (granted.count - got) as i64;
+                if unused > 0 {
+                    back.insert(granted.number, (unused, unused));
+                }
+                // Where others may have been faster, what they left is asked for again.
+                if unused > 0 && (got == 0 || self.dialect.goes_by_place()) {
+                    short.push(granted.queue.clone());
+                }
             }
         }
-        if !surplus.is_empty() {
-            self.reserve(session, 0, None, &surplus, &[]).await?;
-        }
-        Ok(waits.into_iter().min())
+        self.give_back(session, back).await.map(|()| None)
     }
 
-    /// Gives back what attempts held that have ended.
+    /// Gives back what was held in vain, or by attempts that have ended.
     async fn give_back(&self, session: &Session, back: Back) -> Result<()> {
         if !back.is_empty() {
-            self.reserve(session, 0, None, &back, &[]).await?;
+            self.reserve(session, &Ask { want: 0, queues: None, back: &back, without: &[] }).await?;
         }
         Ok(())
     }
 
-    async fn reserve(
-        &self,
-        session: &Session,
-        want: usize,
-        queues: Option<&[String]>,
-        back: &Back,
-        empty: &[String],
-    ) -> Result<Vec<Granted>> {
-        let numbers: Vec<i64> = back.keys().copied().collect();
-        let (places, tokens): (Vec<i64>, Vec<i64>) = back.values().copied().unzip();
-        let want = i64::try_from(want).unwrap_or(i64::MAX);
+    async fn reserve(&self, session: &Session, ask: &Ask<'_>) -> Result<Vec<Granted>> {
+        let numbers: Vec<i64> = ask.back.keys().copied().collect();
+        let (places, tokens): (Vec<i64>, Vec<i64>) = ask.back.values().copied().unzip();
+        let want = i64::try_from(ask.want).unwrap_or(i64::MAX);
+        let Ranges { queues, from, to, first, last, low } = self.marks().ranges(ask.queues);
         let rows = session
             .rows(
                 "reserve claims",
                 &RESERVE,
-                &[&self.now(), &want, &queues, &numbers, &places, &tokens, &empty],
+                &[
+                    &self.now(),
+                    &want,
+                    &ask.queues,
+                    &numbers,
+                    &places,
+                    &tokens,
+                    &ask.without,
+                    &queues,
+                    &from,
+                    &to,
+                    &first,
+                    &last,
+                    &low,
+                    &(next_token() & 0xffff),
+                ],
             )
             .await?;
         let granted: Vec<Granted> = rows.iter().map(Granted::read).collect();
@@ -261,39 +280,37 @@ impl Base {
         Ok(granted)
     }
 
-    /// Claims what was granted; says how many there were.
+    /// Claims what was granted; says how many there were of each.
     async fn claim_granted(
         &self,
         session: &Session,
         wish: &Wish<'_>,
-        granted: &Granted,
+        granted: &[Granted],
         walk: &Walk<'_>,
         claims: &mut Vec<Claim>,
-    ) -> Result<usize> {
-        let queue = [granted.queue.clone()];
-        let mut got = 0;
-        while got < granted.count {
-            let wish = Wish {
-                want: granted.count - got,
-                queues: Some(&queue),
-                granted: true,
-                token: next_token(),
-                over: &[],
-                ..*wish
-            };
-            let claimed = self.claim(session, &wish).await;
-            let claimed = claimed.inspect_err(|error| self.lose(wish.worker, wish.token, error))?;
-            let open = self.walked(&wish, walk, &claimed);
-            let mut more = claimed.claims;
-            for claim in &mut more {
-                (claim.fence.limit, claim.retry) = (granted.number, granted.retry);
-            }
-            got += more.len();
-            claims.append(&mut more);
-            if open.is_empty() {
-                break;
-            }
+    ) -> Result<Vec<usize>> {
+        let queues: Vec<String> = granted.iter().map(|granted| granted.queue.clone()).collect();
+        let counts: Vec<i64> = granted.iter().map(|granted| granted.count as i64).collect();
+        let wish = Wish {
+            want: granted.iter().map(|granted| granted.count).sum(),
+            queues: Some(&queues),
+            granted: Some(&counts),
+            token: next_token(),
+            over: &[],
+            ..*wish
+        };
+        let claimed = self.claim(session, &wish).await;
+        let mut claimed = claimed.inspect_err(|error| self.lose(wish.worker, wish.token, error))?;
+        self.walked(&wish, walk, &claimed);
+        let places: HashMap<&str, usize> =
+            queues.iter().enumerate().map(|(place, queue)| (&**queue, place)).collect();
+        let mut got = vec![0; granted.len()];
+        for claim in &mut claimed.claims {
+            let place = places[&*claim.queue];
+            (claim.fence.limit, claim.retry) = (granted[place].number, granted[place].retry);
+            got[place] += 1;
         }
+        claims.append(&mut claimed.claims);
         Ok(got)
     }
 

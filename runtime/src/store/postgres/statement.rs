@@ -86,6 +86,7 @@ const CLAIM_TYPES: &[Type] = &[
     Type::INT2_ARRAY, // $10 last priority
     Type::INT8_ARRAY, // $11 lowest eta of the first priority
     Type::INT8,       // $12 the turn
+    Type::INT8_ARRAY, // $13 how many limits have granted of each queue, if they have
 ];
 
 /// Holds the worker's row, so that whoever takes it for dead, or undoes its turns, waits; beats do not.
@@ -181,25 +182,27 @@ const BURY_PLAIN: &str = ", buried AS (
             WHERE n.id = gone.id ORDER BY n.queue, n.name FOR UPDATE OF n) g, clock
         WHERE n.queue = g.queue AND n.name = g.name)";
 
+/// `most` of each queue is what a claim takes of it.
 const QUEUES: &str = ", queues AS MATERIALIZED (
-        SELECT queue, i, j, (row_number() OVER (ORDER BY queue) + $5) % count(*) OVER () AS nr
-        FROM (SELECT * FROM unnest($6, $7, $8) AS u(queue, i, j)";
+        SELECT queue, i, j, most, (row_number() OVER (ORDER BY queue) + $5) % count(*) OVER () AS nr FROM (";
 
-const OTHER_QUEUES: &str = " UNION ALL SELECT DISTINCT name, 1, 1 FROM @.queue WHERE name <> ALL ($6)";
+/// Equal shares. What is configured is claimed from by statements of its own (see limits.rs).
+const SHARED: &str = "SELECT q.*, ceil($4::float8 / count(*) OVER ())::int8 AS most FROM (
+            SELECT * FROM unnest($6, $7, $8) AS u(queue, i, j)@others) q
+        WHERE NOT EXISTS (SELECT FROM @.queue_limit l WHERE l.queue = q.queue)";
 
-/// What is configured is claimed from by statements of its own (see limits.rs).
-const UNCONFIGURED: &str = ") q WHERE NOT EXISTS (SELECT FROM @.queue_limit l WHERE l.queue = q.queue)";
+const OTHERS: &str = " UNION ALL SELECT DISTINCT name, 1, 1 FROM @.queue
+            WHERE name NOT IN (SELECT unnest($6))";
 
-const GRANTED: &str = ") q";
+const GRANTED: &str = "SELECT * FROM unnest($6, $7, $8, $13) AS u(queue, i, j, most)";
 
-/// Most urgent first from the marks on, and what came back from its start; `share` from each queue at most. Walks
+/// Most urgent first from the marks on, and what came back from its start. Walks
 /// `task_ready` and `task_back`. The order of nested loops is the order of queues and ranges, and they end where the limit
 /// does. Nearly always nothing has come back, and then there is nothing to sort.
 ///
 /// The update writes no indexed value, but for what came back: a new version of the row on the same page is all of it. It
 /// is the outermost statement, for what a part returns is copied once more.
-const CLAIM: &str = "),
-    share AS MATERIALIZED (SELECT ceil($4::float8 / greatest(1, count(*)))::int8 AS most FROM queues),
+const CLAIM: &str = ") q),
     back AS MATERIALIZED (SELECT EXISTS (SELECT FROM @.task WHERE place = 7) AS there),
     picked AS MATERIALIZED (
         SELECT c.key, c.id FROM (SELECT * FROM queues ORDER BY nr) q CROSS JOIN LATERAL (
@@ -207,7 +210,7 @@ const CLAIM: &str = "),
             UNION ALL
             SELECT m.key, m.id FROM (
                 SELECT b.key, b.id FROM ((@ready) UNION ALL SELECT * FROM (@back) r) b
-                ORDER BY b.priority, b.eta, b.id LIMIT (SELECT most FROM share)) m
+                ORDER BY b.priority, b.eta, b.id LIMIT q.most) m
             WHERE (SELECT there FROM back)) c
         WHERE EXISTS (SELECT FROM me) LIMIT $4),
     noted AS (INSERT INTO @.claim(worker, turn, tasks) SELECT $2, $12, array_agg(id) FROM picked HAVING count(*) > 0)
@@ -215,20 +218,20 @@ const CLAIM: &str = "),
         started = false, hold = NULL, first_claim = coalesce(first_claim, (SELECT now FROM clock))
     WHERE @key = ANY (ARRAY(SELECT key FROM picked)) AND worker IS NULL AND place IN (0, 7)
     RETURNING id, epoch, attempt, crashes, first_claim, queue, name, priority, eta, options, payload, @tid AS tid,
-        (SELECT now FROM clock), (SELECT most::int4 FROM share)";
+        (SELECT now FROM clock), (SELECT max(most)::int4 FROM queues)";
 
 /// The ready tasks of a queue `q`. What is to be cancelled is passed by. `@key` is what a locked row is found by again.
 const READY: &str = "SELECT r.* FROM generate_series(q.i, q.j) AS n CROSS JOIN LATERAL (
         SELECT t.@key AS key, t.id, t.priority, t.eta FROM @.task t
         WHERE t.place = 0 AND t.worker IS NULL AND @is(t.queue, q.queue)
             AND (t.priority, t.eta) >= ($9[n], $11[n]) AND t.priority <= $10[n] AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
-        ORDER BY t.priority, t.eta, t.id LIMIT (SELECT most FROM share) FOR UPDATE SKIP LOCKED) r
-    LIMIT (SELECT most FROM share)";
+        ORDER BY t.priority, t.eta, t.id LIMIT q.most FOR UPDATE SKIP LOCKED) r
+    LIMIT q.most";
 
 /// Those that came back.
 const BACK: &str = "SELECT t.@key AS key, t.id, t.priority, t.eta FROM @.task t
     WHERE t.place = 7 AND @is(t.queue, q.queue) AND t.id <> ALL (ARRAY(SELECT id FROM @.cancel))
-    ORDER BY t.priority, t.eta, t.id LIMIT (SELECT most FROM share) FOR UPDATE SKIP LOCKED";
+    ORDER BY t.priority, t.eta, t.id LIMIT q.most FOR UPDATE SKIP LOCKED";
 
 /// All that there is to know beside the claims. What is to be cancelled: what this worker runs, and what does not run.
 /// Asked per request, of which there are nearly never any: as a join, the planner may begin with the tasks. And which
@@ -271,15 +274,16 @@ fn write_settle(shape: Shape) -> String {
 /// The statement that claims.
 pub(super) fn claim(from: From) -> Sql {
     static TEXTS: [OnceLock<String>; 3] = [const { OnceLock::new() }; 3];
-    Sql { text: TEXTS[from as usize].get_or_init(|| write_claim(from)), types: CLAIM_TYPES }
+    let types = if from == From::Granted { CLAIM_TYPES } else { &CLAIM_TYPES[..CLAIM_TYPES.len() - 1] };
+    Sql { text: TEXTS[from as usize].get_or_init(|| write_claim(from)), types }
 }
 
 fn write_claim(from: From) -> String {
-    let queues: &[&str] = match from {
-        From::Only => &[UNCONFIGURED],
-        From::All => &[OTHER_QUEUES, UNCONFIGURED],
-        From::Granted => &[GRANTED],
+    let queues = match from {
+        From::Only => SHARED.replace("@others", ""),
+        From::All => SHARED.replace("@others", OTHERS),
+        From::Granted => GRANTED.to_owned(),
     };
-    let text = [BEGIN, QUEUES].iter().chain(queues).chain(&[CLAIM]).copied().collect::<String>();
+    let text = [BEGIN, QUEUES, &queues, CLAIM].concat();
     text.replace("@ready", READY).replace("@back", BACK)
 }

@@ -25,10 +25,27 @@ impl ToClaim {
         }
     }
 
-    pub(super) fn parameters<'a>(&'a self, wish: &'a Wish<'_>) -> [Parameter<'a>; 12] {
+    pub(super) fn parameters<'a>(&'a self, wish: &'a Wish<'_>) -> Vec<Parameter<'a>> {
         let Ranges { queues, from, to, first, last, low } = &self.ranges;
         let (worker, era) = (&wish.worker.0, &wish.era);
-        [&self.now, worker, era, &self.want, &self.rotation, queues, from, to, first, last, low, &wish.token]
+        let mut parameters: Vec<Parameter<'_>> = vec![
+            &self.now,
+            worker,
+            era,
+            &self.want,
+            &self.rotation,
+            queues,
+            from,
+            to,
+            first,
+            last,
+            low,
+            &wish.token,
+        ];
+        if let Some(granted) = &wish.granted {
+            parameters.push(granted);
+        }
+        parameters
     }
 }
 

@@ -1,7 +1,7 @@
 //! A worker's turn: one transaction, sent in one go, puts tasks back, promotes due ones, claims what is ready, and finishes
 //! what has ended.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
@@ -38,8 +38,8 @@ pub(super) struct Wish<'a> {
     pub(super) want: usize,
     /// These, or all there are.
     pub(super) queues: Option<&'a [String]>,
-    /// Whether limits have granted this; else configured queues are left out.
-    pub(super) granted: bool,
+    /// How many limits have granted of each of these queues; without it, configured queues are left out.
+    pub(super) granted: Option<&'a [i64]>,
     /// Turns of which nothing is left.
     pub(super) over: &'a [i64],
 }
@@ -72,8 +72,8 @@ impl Base {
             Queues::Only(queues) => Some(&queues[..]),
         };
         // Where there are queues with limits, something is left for them.
-        let want = if self.hints.any() { turn.want.div_ceil(2) } else { turn.want };
-        let wish = Wish { worker: turn.worker, era, token, want, queues, granted: false, over };
+        let want = if self.hint.any() { turn.want.div_ceil(2) } else { turn.want };
+        let wish = Wish { worker: turn.worker, era, token, want, queues, granted: None, over };
         self.prepare(&session, &wish, &sorted).await?;
         let exchanged = async {
             let mut exchanged = self.exchange(&session, &wish, &sorted).await?;
@@ -188,9 +188,6 @@ impl Base {
         if promotes && promoted < PROMOTED_PER_TURN {
             self.marks().promoted(looked);
         }
-        if promoted > 0 {
-            self.hints.stir();
-        }
         let applied = Applied { finished: header.finished.take(), back };
         let claimed = self.claimed(wish, &rows);
         Ok(Exchanged { header, looked, claimed, applied, came_back })
@@ -252,11 +249,11 @@ impl Base {
     pub(super) async fn explain_claim(&self, worker: WorkerId, want: usize) -> Result<String> {
         let session = self.session().await?;
         let era = self.lost.era(worker);
-        let wish = Wish { worker, era, token: 0, want, queues: None, granted: false, over: &[] };
+        let wish = Wish { worker, era, token: 0, want, queues: None, granted: None, over: &[] };
         let (to_claim, to_settle) = (ToClaim::of(self, &wish), ToSettle::of(self));
         let nothing = Sorted::default().finish;
         let both = [
-            (statement::claim(wish.from()), to_claim.parameters(&wish).to_vec()),
+            (statement::claim(wish.from()), to_claim.parameters(&wish)),
             (statement::settle(Shape::of(&nothing)), to_settle.parameters(&wish, &nothing)),
         ];
         let explain = async {
@@ -281,33 +278,39 @@ impl Base {
             return Vec::new();
         }
         let claims = &claimed.claims;
-        let mut last: std::collections::BTreeMap<&str, (usize, i16, i64)> = Default::default();
+        let mut last: BTreeMap<&str, (usize, i16, i64)> = BTreeMap::new();
         for claim in claims {
             let place = (claim.priority, claim.eta.as_micros());
             let entry = last.entry(&claim.queue).or_insert((0, place.0, place.1));
             entry.0 += 1;
             (entry.1, entry.2) = (entry.1, entry.2).max(place);
         }
-        let raced = !self.dialect.goes_by_place();
+        if !self.dialect.goes_by_place() {
+            // What others took first is not told: nobody knows how far this went.
+            return last.into_keys().map(str::to_owned).collect();
+        }
+        let granted: BTreeMap<&str, usize> = wish.grants().collect();
+        // Of one queue, nobody knows which, the claim took less than its share, for it had all that it wanted.
+        let is_cut = claims.len() >= wish.want;
         let mut more = Vec::new();
         let mut marks = self.marks();
         for (queue, (count, priority, eta)) in &last {
-            if raced {
-                // What others took first is not told: nobody knows how far this went.
-                more.push((*queue).to_owned());
-                continue;
-            }
             marks.walked(queue, walk.now, Some((*priority, *eta)));
-            if *count >= claimed.share {
+            if is_cut || *count >= granted.get(queue).copied().unwrap_or(claimed.share) {
                 more.push((*queue).to_owned());
             } else {
                 marks.walked(queue, walk.now, None);
             }
         }
-        if claims.is_empty() && !raced {
+        // Of the others it is known that nothing is there if every queue was asked to its end.
+        if claims.is_empty() || wish.granted.is_some() {
             let all = marks.ranges(wish.queues).queues;
-            let walked = |queue: &&String| wish.granted || !walk.configured.contains(queue);
-            all.iter().filter(walked).for_each(|queue| marks.walked(queue, walk.now, None));
+            let is_asked = |queue: &&String| wish.granted.is_some() || !walk.configured.contains(*queue);
+            let is_empty = |queue: &&String| !last.contains_key(queue.as_str());
+            all.iter()
+                .filter(is_asked)
+                .filter(is_empty)
+                .for_each(|queue| marks.walked(queue, walk.now, None));
         }
         more
     }
@@ -370,14 +373,20 @@ pub(super) struct Walk<'a> {
     /// Not later than it looked.
     pub(super) now: i64,
     /// Queues that it passed by, unless limits have granted it.
-    pub(super) configured: &'a [String],
+    pub(super) configured: &'a HashSet<String>,
 }
 
 impl Wish<'_> {
+    /// Queues, and what was granted of each.
+    fn grants(&self) -> impl Iterator<Item = (&str, usize)> {
+        let (queues, granted) = (self.queues.unwrap_or_default(), self.granted.unwrap_or_default());
+        queues.iter().zip(granted).map(|(queue, n)| (&**queue, usize::try_from(*n).unwrap_or_default()))
+    }
+
     fn from(&self) -> From {
         match self.queues {
             None => From::All,
-            Some(_) if self.granted => From::Granted,
+            Some(_) if self.granted.is_some() => From::Granted,
             Some(_) => From::Only,
         }
     }
