@@ -349,9 +349,9 @@ impl Loop {
                 }
                 self.ahead.extend(turned.claims);
                 let next = turned.next.map(|wait| Instant::now() + wait);
-                // Only a claim looks at limits: what the last one said of them still holds.
-                self.next_due =
-                    if sent.want > 0 { next } else { self.next_due.into_iter().chain(next).min() };
+                // Only a claim looks at limits: what the last one said of them holds, whoever answers after it.
+                let is_last = sent.want > 0 && sent.number == self.last_claim;
+                self.next_due = if is_last { next } else { self.next_due.into_iter().chain(next).min() };
                 turned.cancels.into_iter().for_each(|id| self.cancel(id));
             }
             Err(error) if error.is_stale_lease() => self.start_over().await,

@@ -305,6 +305,7 @@ suite! {
         a_worker_is_told_when_the_next_token_comes
         a_worker_waits_for_no_token_if_there_is_no_task
         a_limited_queue_leaves_the_others_its_share
+        an_empty_limited_queue_takes_nothing_from_the_others
         limited_queues_share_what_a_claim_wants
         what_one_limited_queue_may_not_give_others_give
         no_more_run_at_once_than_may_over_all_workers

@@ -173,6 +173,21 @@ pub(crate) async fn a_limited_queue_leaves_the_others_its_share(f: Fixture) -> R
     Ok(())
 }
 
+pub(crate) async fn an_empty_limited_queue_takes_nothing_from_the_others(f: Fixture) -> Result<()> {
+    limited(&f, 0, per_second(1.0, 3)).await?;
+    let hand = Hand::enlist(f.store()).await?;
+    assert_eq!(claims(&hand).await?, 0, "it has seen that there is one");
+    for (name, tasks) in [("one", 2), ("two", 2), ("three", 1), ("four", 45)] {
+        let tasks = (0..tasks).map(|_| Task { queue: name.into(), ..task() });
+        f.store().push(tasks.collect()).await?;
+    }
+    f.advance(10 * SECOND);
+    for _ in 0..5 {
+        assert_eq!(hand.claim(10).await?.len(), 10);
+    }
+    Ok(())
+}
+
 pub(crate) async fn limited_queues_share_what_a_claim_wants(f: Fixture) -> Result<()> {
     let names = ["one", "two", "three"];
     let fast = |name: &&str| queue(name, per_second(1000.0, 500));

@@ -9,8 +9,6 @@ use tokio::sync::{mpsc, oneshot};
 use super::base::Base;
 use super::fault::closed;
 use super::fresh::are_fresh;
-use super::marks::LAG;
-use super::push::micros;
 use crate::backoff::Backoff;
 use crate::error::Result;
 use crate::store::Pushed;
@@ -112,10 +110,8 @@ async fn push(base: &Base, tasks: &[Task], mut fresh: bool) -> Result<Vec<Pushed
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
     let began = Instant::now();
     loop {
-        let tried = Instant::now();
         let error = match base.push(tasks, fresh).await {
             Ok(pushed) => {
-                tell_if_late(base, tried).await;
                 base.woke();
                 return Ok(pushed);
             }
@@ -130,15 +126,4 @@ async fn push(base: &Base, tasks: &[Task], mut fresh: bool) -> Result<Vec<Pushed
         tracing::warn!(error = error.chain(), ?wait, "tasks could not be added; trying again");
         tokio::time::sleep(wait).await;
     }
-}
-
-/// What took long to commit stands at an older time than marks may have reached meanwhile.
-async fn tell_if_late(base: &Base, tried: Instant) {
-    if micros(tried.elapsed()) <= LAG / 2 {
-        return;
-    }
-    let now = async { base.server_now(&base.session().await?).await };
-    let at = now.await.map_or(i64::MIN, |now| now.saturating_sub(micros(tried.elapsed())));
-    base.marks().lower(at);
-    base.notifier.late(at);
 }

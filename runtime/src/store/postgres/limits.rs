@@ -137,6 +137,8 @@ pub(super) fn ended(fences: impl Iterator<Item = Fence>) -> Back {
 
 /// What is asked of the limits.
 struct Ask<'a> {
+    /// The time of the store, or what another ask of the same claim was told: no token comes meanwhile.
+    now: Option<i64>,
     want: usize,
     /// These, or all that anybody may claim from.
     queues: Option<&'a [String]>,
@@ -208,11 +210,12 @@ impl Base {
         walk: &Walk<'_>,
         claims: &mut Vec<Claim>,
     ) -> Result<Option<Duration>> {
-        let mut short = Vec::new();
+        let (mut short, mut now) = (Vec::new(), self.now());
         while claims.len() < wish.want {
             let want = wish.want - claims.len();
-            let ask = Ask { want, queues: wish.queues, back: &back, without: &short };
+            let ask = Ask { now, want, queues: wish.queues, back: &back, without: &short };
             let mut granted = self.reserve(session, &ask).await?;
+            now = granted.first().map(|granted| granted.now);
             let waits = granted
                 .iter()
                 .filter(|granted| granted.admitted)
@@ -241,7 +244,8 @@ impl Base {
     /// Gives back what was held in vain, or by attempts that have ended.
     async fn give_back(&self, session: &Session, back: Back) -> Result<()> {
         if !back.is_empty() {
-            self.reserve(session, &Ask { want: 0, queues: None, back: &back, without: &[] }).await?;
+            self.reserve(session, &Ask { now: self.now(), want: 0, queues: None, back: &back, without: &[] })
+                .await?;
         }
         Ok(())
     }
@@ -256,7 +260,7 @@ impl Base {
                 "reserve claims",
                 &RESERVE,
                 &[
-                    &self.now(),
+                    &ask.now,
                     &want,
                     &ask.queues,
                     &numbers,

@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 use std::sync::PoisonError;
+use std::time::Instant;
 
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::base::Base;
 use super::bundle;
+use super::marks::LAG;
 use super::sql::{Session, Sql};
 use super::text::pack;
 use crate::error::Result;
@@ -115,16 +117,34 @@ impl Base {
     pub(super) async fn push(&self, tasks: &[Task], fresh: bool) -> Result<Vec<Pushed>> {
         let session = self.session().await?;
         self.know_queues(&session, tasks).await?;
+        let tried = Instant::now();
+        let pushed = self.push_in(&session, tasks, fresh).await?;
+        self.tell_if_late(&session, tried).await;
+        Ok(pushed)
+    }
+
+    async fn push_in(&self, session: &Session, tasks: &[Task], fresh: bool) -> Result<Vec<Pushed>> {
         if fresh && let Some(plain) = Plain::of(tasks) {
-            match plain.push(&session, self.now()).await {
+            match plain.push(session, self.now()).await {
                 Ok(()) => return Ok(vec![Pushed::Added; tasks.len()]),
                 Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION) => {}
                 Err(error) => return Err(super::fault::fault("add tasks", error)),
             }
         } else if fresh && tasks.len() <= MOST {
-            return add(&session, self.now(), tasks).await;
+            return add(session, self.now(), tasks).await;
         }
-        session.in_transaction("add tasks", self.push_carefully(&session, tasks)).await
+        session.in_transaction("add tasks", self.push_carefully(session, tasks)).await
+    }
+
+    /// What took long to commit stands at an older time than marks may have reached meanwhile.
+    async fn tell_if_late(&self, session: &Session, tried: Instant) {
+        if micros(tried.elapsed()) <= LAG / 2 {
+            return;
+        }
+        let now = self.server_now(session).await;
+        let at = now.map_or(i64::MIN, |now| now.saturating_sub(micros(tried.elapsed())));
+        self.marks().lower(at);
+        self.notifier.late(at);
     }
 
     /// In a transaction: leaves out what is known, and what turns out to have finished meanwhile.

@@ -121,13 +121,13 @@ impl Base {
         let is_done = |id: &TaskId| done().any(|fence| fence.id == *id);
         let cancels = header.cancels.iter().filter(|id| !is_done(id)).copied().collect();
         let more = self.walked(&wish, &walk, &claimed);
+        // A claim that had all it wanted may not have come to every queue.
+        let more = (claimed.claims.len() < wish.want).then_some(more);
         let mut claims = claimed.claims;
         let wish = Wish { want: turn.want, ..wish };
         let wait = self.ask_limits(&session, &wish, header.limits, back, &walk, &mut claims).await;
         let next = next.into_iter().chain(wait).min();
-        if !more.is_empty() && claims.len() < turn.want {
-            self.claim_more(&session, &wish, more, &walk, &mut claims).await;
-        }
+        self.claim_more(&session, &wish, more, &walk, &mut claims).await;
         claims.sort_unstable_by_key(|claim| (claim.priority, claim.eta, claim.fence.id));
         Ok(Some(Turned { settled, claims, next, cancels }))
     }
@@ -315,26 +315,27 @@ impl Base {
         more
     }
 
-    /// What some queues left, the others may have. Whatever goes wrong, the claims so far count.
+    /// What some queues left, the others may have: those that are open, or all of the wish. Whatever goes wrong, the claims
+    /// so far count.
     async fn claim_more(
         &self,
         session: &Session,
         wish: &Wish<'_>,
-        mut open: Vec<String>,
+        mut open: Option<Vec<String>>,
         walk: &Walk<'_>,
         claims: &mut Vec<Claim>,
     ) {
-        while claims.len() < wish.want && !open.is_empty() {
+        while claims.len() < wish.want && open.as_ref().is_none_or(|open| !open.is_empty()) {
             let wish = Wish {
                 want: wish.want - claims.len(),
-                queues: Some(&open),
+                queues: open.as_deref().or(wish.queues),
                 token: next_token(),
                 over: &[],
                 ..*wish
             };
             match self.claim(session, &wish).await {
                 Ok(more) => {
-                    open = self.walked(&wish, walk, &more);
+                    open = Some(self.walked(&wish, walk, &more));
                     claims.extend(more.claims);
                 }
                 Err(error) => {
