@@ -138,6 +138,14 @@ impl Base {
     pub(super) fn woke(&self) {
         self.signals.wake();
         self.notifier.ready();
+        self.notifier.tell();
+    }
+
+    /// The same, by what this session has just committed.
+    pub(super) fn woke_by(&self, session: &Session) {
+        self.signals.wake();
+        self.notifier.ready();
+        self.notifier.tell_on(session);
     }
 
     /// These tasks have come to their end.
@@ -145,6 +153,16 @@ impl Base {
         if !ids.is_empty() {
             self.signals.finish(ids);
             self.notifier.finished();
+            self.notifier.tell();
+        }
+    }
+
+    /// The same, by what this session has just committed.
+    pub(super) fn ended_by(&self, session: &Session, ids: &[TaskId]) {
+        if !ids.is_empty() {
+            self.signals.finish(ids);
+            self.notifier.finished();
+            self.notifier.tell_on(session);
         }
     }
 }

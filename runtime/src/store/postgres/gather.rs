@@ -111,10 +111,7 @@ async fn push(base: &Base, tasks: &[Task], mut fresh: bool) -> Result<Vec<Pushed
     let began = Instant::now();
     loop {
         let error = match base.push(tasks, fresh).await {
-            Ok(pushed) => {
-                base.woke();
-                return Ok(pushed);
-            }
+            Ok(pushed) => return Ok(pushed),
             Err(error) => error,
         };
         // It may be there: from now on each try looks first.

@@ -1,36 +1,41 @@
 //! Telling other processes: that something is ready, that something has finished. One notification at a time per
 //! process, after the commit and never inside it (a NOTIFY takes a lock that all committers of the database share), and
-//! at most one each few milliseconds, however much has happened.
+//! at most one each few milliseconds, however much has happened. It goes the way of the commit that it tells of, if it
+//! is time; else on any connection, when it is.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio_postgres::types::Type;
+use tokio::time::Instant;
 
 use super::base::Base;
 use super::settings::Settings;
-use super::sql::Sql;
+use super::sql::{Session, literal};
 
 /// So long after a notification the next one waits.
 const APART: Duration = Duration::from_millis(10);
 
-/// What is to be told.
+/// What is to be told, and when.
 #[derive(Debug)]
 pub(super) struct Notifier {
     is_on: bool,
     channel: String,
     /// This process among those that listen: it does not listen to itself.
     own: String,
-    ready: AtomicBool,
-    finished: AtomicBool,
-    /// Something was committed long after the time at which it stands.
-    low: AtomicI64,
+    news: Mutex<News>,
     something: Notify,
 }
 
+#[derive(Debug)]
+struct News {
+    told: Told,
+    /// Before that it is not time for the next notification.
+    next: Instant,
+}
+
 /// What was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Told {
     /// Something may be claimable.
     pub(super) ready: bool,
@@ -40,17 +45,13 @@ pub(super) struct Told {
     pub(super) low: Option<i64>,
 }
 
-const NOTIFY: Sql = Sql { text: "SELECT pg_notify($1, $2)", types: &[Type::TEXT, Type::TEXT] };
-
 impl Notifier {
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
             is_on: settings.notify,
             channel: channel(&settings.schema),
             own: uuid::Uuid::new_v4().simple().to_string(),
-            ready: AtomicBool::new(false),
-            finished: AtomicBool::new(false),
-            low: AtomicI64::new(i64::MAX),
+            news: Mutex::new(News { told: Told::default(), next: Instant::now() }),
             something: Notify::new(),
         }
     }
@@ -59,37 +60,61 @@ impl Notifier {
         &self.channel
     }
 
+    fn news(&self) -> MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Something may be claimable.
     pub(super) fn ready(&self) {
-        self.tell(&self.ready);
+        self.news().told.ready = true;
     }
 
     /// Something has finished.
     pub(super) fn finished(&self) {
-        self.tell(&self.finished);
+        self.news().told.finished = true;
     }
 
-    /// Something that stands at `eta` was committed late.
+    /// What is ready stands at `eta`, and was committed late.
     pub(super) fn late(&self, eta: i64) {
-        self.low.fetch_min(eta, Ordering::SeqCst);
-        self.tell(&self.ready);
+        let told = &mut self.news().told;
+        told.low = Some(told.low.map_or(eta, |low| low.min(eta)));
     }
 
-    fn tell(&self, what: &AtomicBool) {
-        // SeqCst: what is told after the notifier looked wakes it again.
-        if self.is_on && !what.swap(true, Ordering::SeqCst) {
+    /// Tells what is new: on this connection if it is time, and waits for no answer.
+    pub(super) fn tell_on(&self, session: &Session) {
+        match self.due() {
+            Some(statement) => session.send(&statement),
+            None => self.tell(),
+        }
+    }
+
+    /// Tells what is new when it is time.
+    pub(super) fn tell(&self) {
+        if self.is_on {
             self.something.notify_one();
         }
     }
 
-    fn take(&self) -> Option<Told> {
-        let low = self.low.swap(i64::MAX, Ordering::SeqCst);
-        let told = Told {
-            ready: self.ready.swap(false, Ordering::SeqCst),
-            finished: self.finished.swap(false, Ordering::SeqCst),
-            low: (low < i64::MAX).then_some(low),
-        };
-        (told.ready || told.finished).then_some(told)
+    /// The notification, if it is time and there is anything to tell.
+    fn due(&self) -> Option<String> {
+        let mut news = self.news();
+        let is_new = news.told.ready || news.told.finished;
+        if !self.is_on || !is_new || Instant::now() < news.next {
+            return None;
+        }
+        news.next = Instant::now() + APART;
+        let told = std::mem::take(&mut news.told);
+        // Nothing of it need be durable: it waits for no disk, and keeps no commit that does waiting.
+        Some(format!(
+            "SELECT pg_notify({}, {}) FROM set_config('synchronous_commit', 'off', true)",
+            literal(&self.channel),
+            literal(&told.write(&self.own))
+        ))
+    }
+
+    async fn until_it_is_time(&self) {
+        let next = self.news().next;
+        tokio::time::sleep_until(next).await;
     }
 
     /// What a notification tells; nothing if it is our own.
@@ -129,41 +154,48 @@ pub(super) fn channel(schema: &str) -> String {
     channel
 }
 
-/// Sends what is to be told until the store is closed.
+/// Sends what was not sent on the way of a commit, until the store is closed.
 pub(super) async fn run(base: &Base) {
+    let notifier = &base.notifier;
     loop {
-        base.notifier.something.notified().await;
-        let Some(told) = base.notifier.take() else { continue };
-        let payload = told.write(&base.notifier.own);
-        let sent = async {
-            let session = base.session().await?;
-            session.rows("notify other processes", &NOTIFY, &[&base.notifier.channel, &payload]).await
-        };
-        if let Err(error) = sent.await {
+        notifier.something.notified().await;
+        notifier.until_it_is_time().await;
+        let Some(statement) = notifier.due() else { continue };
+        match base.session().await {
+            Ok(session) => session.send(&statement),
             // They look by themselves, a little later.
-            tracing::debug!(error = error.chain(), "other processes were not notified");
+            Err(error) => tracing::debug!(error = error.chain(), "other processes were not notified"),
         }
-        tokio::time::sleep(APART).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::words::Words;
     use super::*;
 
     #[test]
     fn what_is_told_is_read() {
-        let settings =
-            Settings::read(&super::super::words::Words::parse("postgres:", &|_| None).unwrap()).unwrap();
+        let settings = Settings::read(&Words::parse("postgres:", &|_| None).unwrap()).unwrap();
         let (one, other) = (Notifier::new(&settings), Notifier::new(&settings));
-        one.late(5);
-        one.finished();
-        let told = one.take().unwrap();
-        assert_eq!(told, Told { ready: true, finished: true, low: Some(5) });
+        let told = Told { ready: true, finished: true, low: Some(5) };
         assert_eq!(other.read(&told.write(&one.own)), Some(told));
         assert_eq!(one.read(&told.write(&one.own)), None);
-        assert_eq!(one.take(), None);
         assert_eq!(other.read(&added_at(-7)).unwrap().low, Some(-7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_notification_has_its_time() {
+        let settings = Settings::read(&Words::parse("postgres:", &|_| None).unwrap()).unwrap();
+        let notifier = Notifier::new(&settings);
+        assert_eq!(notifier.due(), None, "nothing is to be told");
+        [7, 5, 6].into_iter().for_each(|eta| notifier.late(eta));
+        notifier.ready();
+        assert!(notifier.due().unwrap().contains(" r l5'"));
+        notifier.finished();
+        assert_eq!(notifier.due(), None, "a moment ago something was told");
+        notifier.until_it_is_time().await;
+        assert!(notifier.due().unwrap().contains(" f'"));
     }
 
     #[test]

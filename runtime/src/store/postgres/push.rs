@@ -119,7 +119,8 @@ impl Base {
         self.know_queues(&session, tasks).await?;
         let tried = Instant::now();
         let pushed = self.push_in(&session, tasks, fresh).await?;
-        self.tell_if_late(&session, tried).await;
+        self.note_if_late(&session, tried).await;
+        self.woke_by(&session);
         Ok(pushed)
     }
 
@@ -137,7 +138,7 @@ impl Base {
     }
 
     /// What took long to commit stands at an older time than marks may have reached meanwhile.
-    async fn tell_if_late(&self, session: &Session, tried: Instant) {
+    async fn note_if_late(&self, session: &Session, tried: Instant) {
         if micros(tried.elapsed()) <= LAG / 2 {
             return;
         }

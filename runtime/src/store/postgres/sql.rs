@@ -3,8 +3,10 @@
 //! the claim's indexes can answer.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
 
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::types::{ToSql, Type};
@@ -86,6 +88,11 @@ fn compare_queues(text: &str) -> String {
 /// An identifier as SQL takes it, whatever is in it.
 pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as SQL takes it, whatever is in it but a NUL.
+pub(super) fn literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 /// A connection for one piece of work.
@@ -195,6 +202,12 @@ impl Session {
         }
     }
 
+    /// Sends statements whose answer nobody waits for.
+    pub(super) fn send(&self, text: &str) {
+        // It is sent when it is first polled.
+        let _ = pin!(self.client().batch_execute(text)).poll(&mut Context::from_waker(Waker::noop()));
+    }
+
     /// Runs statements that answer nothing.
     pub(super) async fn batch(&self, act: &str, text: &str) -> Result<()> {
         self.client().batch_execute(text).await.map_err(|error| fault(act, error))
@@ -209,6 +222,11 @@ mod tests {
     fn a_schema_may_have_any_name() {
         let dialect = Dialect::new("a\"; DROP SCHEMA public; --", true, true);
         assert_eq!(dialect.write("DELETE FROM @.task"), "DELETE FROM \"a\"\"; DROP SCHEMA public; --\".task");
+    }
+
+    #[test]
+    fn a_literal_may_be_any_text() {
+        assert_eq!(literal(r"a'; DROP \ b"), r"E'a''; DROP \\ b'");
     }
 
     #[test]

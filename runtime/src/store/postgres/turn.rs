@@ -112,7 +112,7 @@ impl Base {
         };
         let ends = turn.settle.iter().zip(&settled).filter(is_end);
         let ended: Vec<TaskId> = ends.map(|(settlement, _)| settlement.fence.id).collect();
-        self.ended(&ended);
+        self.ended_by(&session, &ended);
         if came_back {
             self.woke();
         }
