@@ -110,7 +110,9 @@ impl Builder {
 
     /// Serves these queues only. Without it, every queue gets its share.
     pub fn queues<Q: Into<String>>(mut self, queues: impl IntoIterator<Item = Q>) -> Self {
-        let queues: Vec<String> = queues.into_iter().map(Into::into).collect();
+        let mut queues: Vec<String> = queues.into_iter().map(Into::into).collect();
+        queues.sort_unstable();
+        queues.dedup();
         for queue in &queues {
             if let Err(error) = check_queue(queue) {
                 self.mistake.get_or_insert(error);
@@ -255,5 +257,16 @@ impl Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_that_is_named_twice_is_served_once() {
+        let builder = Runtime::builder("memory:").queues(["mail", "reports", "mail"]);
+        assert_eq!(builder.queues.unwrap(), ["mail", "reports"]);
     }
 }

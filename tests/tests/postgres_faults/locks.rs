@@ -1,7 +1,8 @@
 //! Somebody else's transaction is in the way: a lock, or a snapshot that is held open.
 
+use delay::queues::{QueueConfig, Resume};
 use delay::store::postgres::{PostgresOptions, PostgresStore};
-use delay::store::{Queues, Store, Turn};
+use delay::store::{QueueEdit, Queues, Store, Turn};
 use delay::{BoxError, Due, Result, Task};
 use delay_tests::postgres::Server;
 use delay_tests::{Hand, task};
@@ -56,6 +57,38 @@ async fn a_task_that_comes_due_while_a_claim_waits_is_found_by_the_next_one() ->
     drop(lock);
     assert_eq!(claim.await??.len(), 1);
     assert_eq!(hand.claim(10).await?.len(), 1);
+    store.close().await.map_err(Into::into)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_claim_has_reserved_counts_when_its_queue_is_configured_anew() -> Result<(), BoxError> {
+    let server = Server::start();
+    let store: Arc<dyn Store> =
+        Arc::new(PostgresStore::open(PostgresOptions::new(server.url("schema=own"))).await?);
+    let hand = Arc::new(Hand::enlist(&store).await?);
+    let configure = async |bucket_size| {
+        let mut queue = QueueConfig::new(&*task().queue)?;
+        (queue.max_concurrent_requests, queue.bucket_size) = (2, bucket_size);
+        store.configure(QueueEdit::Apply { queues: vec![queue], resume: Resume::ByOperator }).await
+    };
+    configure(5).await?;
+    store.push((0..4).map(|_| task()).collect()).await?;
+    server.psql(
+        "CREATE FUNCTION own.hold() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END $$;
+        CREATE TRIGGER hold BEFORE UPDATE ON own.task FOR EACH ROW EXECUTE FUNCTION own.hold()",
+    );
+    let lock = server.session("BEGIN; SELECT pg_advisory_xact_lock(1)");
+    let claim = tokio::spawn({
+        let hand = Arc::clone(&hand);
+        async move { hand.claim(10).await }
+    });
+    // Two are reserved and none is claimed yet.
+    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "0" {}
+    assert_eq!(configure(6).await?.len(), 1);
+    drop(lock);
+    assert_eq!(claim.await??.len(), 2);
+    assert_eq!(hand.claim(10).await?.len(), 0, "no more run at once than may");
     store.close().await.map_err(Into::into)
 }
 

@@ -22,7 +22,8 @@ const LIMIT: Sql = Sql {
     types: &[Type::TEXT],
 };
 
-/// What runs already counts.
+/// What runs already counts. Of a queue that was configured before, more may count than runs: what claims that are under
+/// way have reserved.
 const CONFIGURE: Sql = Sql {
     text: "INSERT INTO @.queue_limit AS l (queue, gate, rate, per_second, bucket_size, concurrent, tombstone, retry, config,
             tokens, at, moved, running)
@@ -31,7 +32,7 @@ const CONFIGURE: Sql = Sql {
         ON CONFLICT ON CONSTRAINT queue_limit_queue DO UPDATE SET gate = excluded.gate, rate = excluded.rate,
             per_second = excluded.per_second, bucket_size = excluded.bucket_size, concurrent = excluded.concurrent,
             tombstone = excluded.tombstone, retry = excluded.retry, config = excluded.config, tokens = excluded.tokens,
-            at = excluded.at, moved = excluded.moved, running = excluded.running",
+            at = excluded.at, moved = excluded.moved",
     types: &[
         Type::TEXT,
         Type::INT2,
