@@ -150,19 +150,15 @@ impl Base {
 
     /// These tasks have come to their end.
     pub(super) fn ended(&self, ids: &[TaskId]) {
-        if !ids.is_empty() {
-            self.signals.finish(ids);
-            self.notifier.finished();
-            self.notifier.tell();
-        }
+        self.note_ended(ids);
+        self.notifier.tell();
     }
 
-    /// The same, by what this session has just committed.
-    pub(super) fn ended_by(&self, session: &Session, ids: &[TaskId]) {
+    /// The same; whoever calls this tells others later.
+    pub(super) fn note_ended(&self, ids: &[TaskId]) {
         if !ids.is_empty() {
             self.signals.finish(ids);
             self.notifier.finished();
-            self.notifier.tell_on(session);
         }
     }
 }

@@ -90,7 +90,7 @@ impl Notifier {
 
     /// Tells what is new when it is time.
     pub(super) fn tell(&self) {
-        if self.is_on {
+        if self.is_on && self.news().any() {
             self.something.notify_one();
         }
     }
@@ -98,8 +98,7 @@ impl Notifier {
     /// The notification, if it is time and there is anything to tell.
     fn due(&self) -> Option<String> {
         let mut news = self.news();
-        let is_new = news.told.ready || news.told.finished;
-        if !self.is_on || !is_new || Instant::now() < news.next {
+        if !self.is_on || !news.any() || Instant::now() < news.next {
             return None;
         }
         news.next = Instant::now() + APART;
@@ -126,6 +125,12 @@ impl Notifier {
         let words: Vec<&str> = words.collect();
         let low = words.iter().find_map(|word| word.strip_prefix('l')?.parse().ok());
         Some(Told { ready: words.contains(&"r"), finished: words.contains(&"f"), low })
+    }
+}
+
+impl News {
+    fn any(&self) -> bool {
+        self.told.ready || self.told.finished
     }
 }
 

@@ -112,7 +112,7 @@ impl Base {
         };
         let ends = turn.settle.iter().zip(&settled).filter(is_end);
         let ended: Vec<TaskId> = ends.map(|(settlement, _)| settlement.fence.id).collect();
-        self.ended_by(&session, &ended);
+        self.note_ended(&ended);
         if came_back {
             self.woke();
         }
@@ -128,6 +128,8 @@ impl Base {
         let wait = self.ask_limits(&session, &wish, header.limits, back, &walk, &mut claims).await;
         let next = next.into_iter().chain(wait).min();
         self.claim_more(&session, &wish, more, &walk, &mut claims).await;
+        // Not before the claims: they would be answered after it.
+        self.notifier.tell_on(&session);
         claims.sort_unstable_by_key(|claim| (claim.priority, claim.eta, claim.fence.id));
         Ok(Some(Turned { settled, claims, next, cancels }))
     }
