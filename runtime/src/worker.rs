@@ -344,13 +344,13 @@ impl Loop {
                     }
                 }
                 // What an earlier claim did not find, a later one may have.
-                if sent.want > 0 && sent.number == self.last_claim {
+                let is_last = sent.want > 0 && sent.number == self.last_claim;
+                if is_last {
                     self.dry = turned.claims.len() < sent.want && !self.woken;
                 }
                 self.ahead.extend(turned.claims);
                 let next = turned.next.map(|wait| Instant::now() + wait);
                 // Only a claim looks at limits: what the last one said of them holds, whoever answers after it.
-                let is_last = sent.want > 0 && sent.number == self.last_claim;
                 self.next_due = if is_last { next } else { self.next_due.into_iter().chain(next).min() };
                 turned.cancels.into_iter().for_each(|id| self.cancel(id));
             }

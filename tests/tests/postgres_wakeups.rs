@@ -7,7 +7,7 @@ use delay::store::postgres::{PostgresOptions, PostgresStore};
 use delay::store::{Queues, Settlement, Store};
 use delay::tokio_postgres::{AsyncMessage, Client as Db, NoTls, connect};
 use delay::{BoxError, Result, Transition};
-use delay_tests::postgres::{Schema, shared_url};
+use delay_tests::postgres::{Schema, Server, shared_url};
 use delay_tests::{Hand, soon, task};
 use tokio::sync::mpsc;
 
@@ -19,8 +19,8 @@ struct Ear {
 }
 
 impl Ear {
-    async fn at(schema: &Schema) -> Result<Self, BoxError> {
-        let (db, mut connection) = connect(shared_url(), NoTls).await?;
+    async fn at(url: &str, schema: &str) -> Result<Self, BoxError> {
+        let (db, mut connection) = connect(url, NoTls).await?;
         let (sender, heard) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
@@ -29,7 +29,7 @@ impl Ear {
                 }
             }
         });
-        db.batch_execute(&format!("LISTEN \"delay:{}\"", schema.name())).await?;
+        db.batch_execute(&format!("LISTEN \"delay:{schema}\"")).await?;
         Ok(Self { heard, _db: db })
     }
 
@@ -51,7 +51,7 @@ impl Ear {
 async fn others_hear_of_what_is_ready_and_of_what_has_finished() -> Result<(), BoxError> {
     let schema = Schema::fresh();
     let store: Arc<dyn Store> = Arc::new(PostgresStore::open(PostgresOptions::new(schema.url())).await?);
-    let mut ear = Ear::at(&schema).await?;
+    let mut ear = Ear::at(shared_url(), schema.name()).await?;
     // However soon one follows the other.
     for _ in 0..10 {
         store.push(vec![task()]).await?;
@@ -64,4 +64,30 @@ async fn others_hear_of_what_is_ready_and_of_what_has_finished() -> Result<(), B
         ear.hears("f").await;
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_tells_others_is_not_held_up_by_those_who_do_so_too() -> Result<(), BoxError> {
+    let server = Server::start();
+    // From here on a commit that waits for standbys waits for ever.
+    server.configure(&[("synchronous_standby_names", "nobody")]);
+    let store =
+        PostgresStore::open(PostgresOptions::new(server.url("schema=own&durability=process&pool=2"))).await?;
+    let mut ear = Ear::at(&server.url(""), "own").await?;
+    let (other, connection) = connect(&server.url(""), NoTls).await?;
+    tokio::spawn(connection);
+    let hangs =
+        tokio::spawn(
+            async move { other.batch_execute("CREATE TEMPORARY TABLE other(); NOTIFY other").await },
+        );
+    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "0" {
+        assert!(!hangs.is_finished(), "{:?}", hangs.await);
+    }
+    for _ in 0..20 {
+        soon("a push", store.push(vec![task()])).await?;
+    }
+    server.configure(&[("synchronous_standby_names", "")]);
+    hangs.await??;
+    ear.hears("r").await;
+    store.close().await.map_err(Into::into)
 }

@@ -134,27 +134,25 @@ impl Base {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something may have become claimable.
+    /// Something may have become claimable: tells this process, and others.
     pub(super) fn woke(&self) {
-        self.signals.wake();
-        self.notifier.ready();
+        self.note_woke();
         self.notifier.tell();
     }
 
-    /// The same, by what this session has just committed.
-    pub(super) fn woke_by(&self, session: &Session) {
+    /// Tells this process; others are told when whoever calls this tells them.
+    pub(super) fn note_woke(&self) {
         self.signals.wake();
         self.notifier.ready();
-        self.notifier.tell_on(session);
     }
 
-    /// These tasks have come to their end.
+    /// These tasks have come to their end: tells this process, and others.
     pub(super) fn ended(&self, ids: &[TaskId]) {
         self.note_ended(ids);
         self.notifier.tell();
     }
 
-    /// The same; whoever calls this tells others later.
+    /// Tells this process; others are told when whoever calls this tells them.
     pub(super) fn note_ended(&self, ids: &[TaskId]) {
         if !ids.is_empty() {
             self.signals.finish(ids);

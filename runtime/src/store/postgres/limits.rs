@@ -62,7 +62,7 @@ const RESERVE: Sql = Sql {
         SELECT *, greatest(0, least(share,
             $2 + share - sum(share) OVER (ORDER BY hashint8(number + $14), number)))::int8 AS n FROM share),
     written AS (
-        UPDATE @.queue_limit l SET running = g.runs + g.n, moved = g.now,
+        UPDATE @.queue_limit l SET running = g.runs + g.n, moved = greatest(l.moved, coalesce($15, NOW)),
             tokens = coalesce(g.level - g.n, l.tokens), at = CASE WHEN g.level IS NULL THEN l.at ELSE greatest(l.at, g.now) END
         FROM granted g WHERE l.queue = g.queue AND (g.n > 0 OR g.runs <> g.running OR g.number IN (SELECT number FROM back))
             AND EXISTS (SELECT FROM off))
@@ -83,6 +83,7 @@ const RESERVE: Sql = Sql {
         Type::INT2_ARRAY,
         Type::INT2_ARRAY,
         Type::INT8_ARRAY,
+        Type::INT8,
         Type::INT8,
     ],
 };
@@ -274,6 +275,7 @@ impl Base {
                     &last,
                     &low,
                     &(next_token() & 0xffff),
+                    &self.now(),
                 ],
             )
             .await?;

@@ -11,10 +11,17 @@ use tokio::time::Instant;
 
 use super::base::Base;
 use super::settings::Settings;
-use super::sql::{Session, literal};
+use super::sql::{Answer, Session, literal};
+use crate::error::Error;
 
 /// So long after a notification the next one waits.
 const APART: Duration = Duration::from_millis(10);
+
+/// So long a notification may wait for those of others to be committed: whatever is sent behind it waits as well.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// So long after one that failed the next one waits.
+const LATER: Duration = Duration::from_secs(1);
 
 /// What is to be told, and when.
 #[derive(Debug)]
@@ -32,6 +39,9 @@ struct News {
     told: Told,
     /// Before that it is not time for the next notification.
     next: Instant,
+    /// What is on its way.
+    out: Option<Told>,
+    answer: Option<Answer>,
 }
 
 /// What was told.
@@ -51,7 +61,7 @@ impl Notifier {
             is_on: settings.notify,
             channel: channel(&settings.schema),
             own: uuid::Uuid::new_v4().simple().to_string(),
-            news: Mutex::new(News { told: Told::default(), next: Instant::now() }),
+            news: Mutex::new(News { told: Told::default(), next: Instant::now(), out: None, answer: None }),
             something: Notify::new(),
         }
     }
@@ -74,44 +84,54 @@ impl Notifier {
         self.news().told.finished = true;
     }
 
-    /// What is ready stands at `eta`, and was committed late.
+    /// Something that is ready stands at `eta`, and was committed late.
     pub(super) fn late(&self, eta: i64) {
-        let told = &mut self.news().told;
-        told.low = Some(told.low.map_or(eta, |low| low.min(eta)));
+        self.news().told.add(Told { ready: true, finished: false, low: Some(eta) });
     }
 
     /// Tells what is new: on this connection if it is time, and waits for no answer.
-    pub(super) fn tell_on(&self, session: &Session) {
-        match self.due() {
-            Some(statement) => session.send(&statement),
-            None => self.tell(),
+    pub(super) async fn tell_on(&self, session: &Session) {
+        let Some(told) = self.take_due() else { return self.tell() };
+        let statement = format!(
+            "SELECT set_config('lock_timeout', '{}', true), pg_notify({}, {})",
+            PATIENCE.as_millis(),
+            literal(&self.channel),
+            literal(&told.write(&self.own))
+        );
+        match session.send(&statement).await {
+            Ok(answer) => self.news().answer = Some(answer),
+            Err(error) => self.news().failed(&error),
         }
+        self.something.notify_one();
     }
 
     /// Tells what is new when it is time.
     pub(super) fn tell(&self) {
-        if self.is_on && self.news().any() {
+        if self.is_on && self.news().told.any() {
             self.something.notify_one();
         }
     }
 
-    /// The notification, if it is time and there is anything to tell.
-    fn due(&self) -> Option<String> {
+    /// What is to be told, if it is time and there is anything. One at a time is out.
+    fn take_due(&self) -> Option<Told> {
         let mut news = self.news();
-        if !self.is_on || !news.any() || Instant::now() < news.next {
+        if !self.is_on || !news.told.any() || news.out.is_some() || Instant::now() < news.next {
             return None;
         }
         news.next = Instant::now() + APART;
-        let told = std::mem::take(&mut news.told);
-        // Nothing of it need be durable: it waits for no disk, and keeps no commit that does waiting.
-        Some(format!(
-            "SELECT pg_notify({}, {}) FROM set_config('synchronous_commit', 'off', true)",
-            literal(&self.channel),
-            literal(&told.write(&self.own))
-        ))
+        news.out = Some(std::mem::take(&mut news.told));
+        news.out
     }
 
+    /// Waits for the end of what is out, and for the time of what is next.
     async fn until_it_is_time(&self) {
+        let answer = self.news().answer.take();
+        if let Some(answer) = answer {
+            match answer.whole().await {
+                Ok(()) => self.news().out = None,
+                Err(error) => self.news().failed(&error),
+            }
+        }
         let next = self.news().next;
         tokio::time::sleep_until(next).await;
     }
@@ -129,12 +149,25 @@ impl Notifier {
 }
 
 impl News {
-    fn any(&self) -> bool {
-        self.told.ready || self.told.finished
+    /// It is told again, later; meanwhile they look by themselves.
+    fn failed(&mut self, error: &Error) {
+        tracing::debug!(error = error.chain(), "other processes were not notified");
+        self.told.add(self.out.take().unwrap_or_default());
+        self.next = Instant::now() + LATER;
     }
 }
 
 impl Told {
+    fn any(self) -> bool {
+        self.ready || self.finished
+    }
+
+    fn add(&mut self, more: Self) {
+        self.ready |= more.ready;
+        self.finished |= more.finished;
+        self.low = self.low.into_iter().chain(more.low).min();
+    }
+
     fn write(self, from: &str) -> String {
         let mut text = from.to_owned();
         for (is, word) in [(self.ready, " r"), (self.finished, " f")] {
@@ -165,10 +198,11 @@ pub(super) async fn run(base: &Base) {
     loop {
         notifier.something.notified().await;
         notifier.until_it_is_time().await;
-        let Some(statement) = notifier.due() else { continue };
+        if !notifier.news().told.any() {
+            continue;
+        }
         match base.session().await {
-            Ok(session) => session.send(&statement),
-            // They look by themselves, a little later.
+            Ok(session) => notifier.tell_on(&session).await,
             Err(error) => tracing::debug!(error = error.chain(), "other processes were not notified"),
         }
     }
@@ -193,14 +227,24 @@ mod tests {
     async fn a_notification_has_its_time() {
         let settings = Settings::read(&Words::parse("postgres:", &|_| None).unwrap()).unwrap();
         let notifier = Notifier::new(&settings);
-        assert_eq!(notifier.due(), None, "nothing is to be told");
+        assert_eq!(notifier.take_due(), None, "nothing is to be told");
         [7, 5, 6].into_iter().for_each(|eta| notifier.late(eta));
-        notifier.ready();
-        assert!(notifier.due().unwrap().contains(" r l5'"));
+        assert_eq!(notifier.take_due(), Some(Told { ready: true, finished: false, low: Some(5) }));
         notifier.finished();
-        assert_eq!(notifier.due(), None, "a moment ago something was told");
         notifier.until_it_is_time().await;
-        assert!(notifier.due().unwrap().contains(" f'"));
+        assert_eq!(notifier.take_due(), None, "the first one is on its way");
+        notifier.news().out = None;
+        assert_eq!(notifier.take_due(), Some(Told { ready: false, finished: true, low: None }));
+        notifier.news().out = None;
+        notifier.ready();
+        assert_eq!(notifier.take_due(), None, "a moment ago something was told");
+        notifier.until_it_is_time().await;
+        assert!(notifier.take_due().is_some());
+        notifier.finished();
+        notifier.news().failed(&super::super::fault::closed());
+        notifier.until_it_is_time().await;
+        let both = Told { ready: true, finished: true, low: None };
+        assert_eq!(notifier.take_due(), Some(both), "what was not told is told with what is new");
     }
 
     #[test]

@@ -120,7 +120,8 @@ impl Base {
         let tried = Instant::now();
         let pushed = self.push_in(&session, tasks, fresh).await?;
         self.note_if_late(&session, tried).await;
-        self.woke_by(&session);
+        self.note_woke();
+        self.notifier.tell_on(&session).await;
         Ok(pushed)
     }
 

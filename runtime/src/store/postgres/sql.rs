@@ -3,14 +3,15 @@
 //! the claim's indexes can answer.
 
 use std::collections::HashMap;
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Waker};
 
 use deadpool_postgres::ClientWrapper;
+use futures_core::Stream as _;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Row, Statement};
+use tokio_postgres::{Row, SimpleQueryStream, Statement};
 
 use super::fault::fault;
 use super::pool::{Pooled, discard};
@@ -202,15 +203,35 @@ impl Session {
         }
     }
 
-    /// Sends statements whose answer nobody waits for.
-    pub(super) fn send(&self, text: &str) {
-        // It is sent when it is first polled.
-        let _ = pin!(self.client().batch_execute(text)).poll(&mut Context::from_waker(Waker::noop()));
+    /// Sends statements, and waits for no answer: what is sent next is answered after it. Never in a transaction.
+    pub(super) async fn send(&self, text: &str) -> Result<Answer> {
+        debug_assert!(!self.open.load(Ordering::Relaxed), "{text}");
+        let sent = self.client().simple_query_raw(text).await;
+        sent.map(|answer| Answer(Box::pin(answer))).map_err(|error| fault("send a statement", error))
     }
 
     /// Runs statements that answer nothing.
     pub(super) async fn batch(&self, act: &str, text: &str) -> Result<()> {
         self.client().batch_execute(text).await.map_err(|error| fault(act, error))
+    }
+}
+
+/// An answer on its way; it comes whether it is waited for or not.
+pub(super) struct Answer(Pin<Box<SimpleQueryStream>>);
+
+impl Answer {
+    /// Waits for all of it.
+    pub(super) async fn whole(mut self) -> Result<()> {
+        while let Some(message) = poll_fn(|context| self.0.as_mut().poll_next(context)).await {
+            message.map_err(|error| fault("hear an answer", error))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Answer")
     }
 }
 

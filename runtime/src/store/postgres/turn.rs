@@ -114,7 +114,11 @@ impl Base {
         let ended: Vec<TaskId> = ends.map(|(settlement, _)| settlement.fence.id).collect();
         self.note_ended(&ended);
         if came_back {
-            self.woke();
+            self.note_woke();
+        }
+        if header.limits {
+            // To ask them may take long.
+            self.notifier.tell();
         }
         let next =
             header.next.map(|eta| Timestamp::from_micros(eta).since(Timestamp::from_micros(header.now)));
@@ -128,8 +132,7 @@ impl Base {
         let wait = self.ask_limits(&session, &wish, header.limits, back, &walk, &mut claims).await;
         let next = next.into_iter().chain(wait).min();
         self.claim_more(&session, &wish, more, &walk, &mut claims).await;
-        // Not before the claims: they would be answered after it.
-        self.notifier.tell_on(&session);
+        self.notifier.tell_on(&session).await;
         claims.sort_unstable_by_key(|claim| (claim.priority, claim.eta, claim.fence.id));
         Ok(Some(Turned { settled, claims, next, cancels }))
     }
