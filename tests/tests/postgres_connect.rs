@@ -206,10 +206,8 @@ async fn a_closed_store_leaves_no_connection_and_no_task() -> delay::Result<()> 
     store.push(vec![task()]).await?;
     store.close().await?;
     assert_eq!(tasks(), before);
-    let end = Instant::now() + delay_tests::BOUND;
-    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE client_port > 0") != "0" {
-        assert!(Instant::now() < end, "{}", server.psql("SELECT pid, query FROM pg_stat_activity"));
-    }
+    let gone = "NOT EXISTS (SELECT FROM pg_stat_activity WHERE client_port > 0)";
+    server.until("all connections are gone", gone);
     drop(store);
     Ok(())
 }

@@ -1,9 +1,7 @@
 //! `delay doctor` on a real PostgreSQL server: each test plants a trouble and sees it named.
 
 use std::process::Command;
-use std::time::Instant;
 
-use delay_tests::BOUND;
 use delay_tests::postgres::{Promise, Replication, Server, Setup};
 use serde_json::Value;
 
@@ -76,11 +74,7 @@ fn a_session_that_is_idle_in_a_transaction_is_found() {
 fn a_query_that_keeps_its_snapshot_is_found() {
     let server = healthy(&[]);
     let mut psql = server.psql_command("jobs").args(["-c", "SELECT pg_sleep(3600)"]).spawn().expect("psql");
-    let asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-    let begin = Instant::now();
-    while server.psql(asleep) != "1" {
-        assert!(begin.elapsed() < BOUND, "it does not begin");
-    }
+    server.until_somebody_waits("PgSleep");
     only(&server, "old-snapshot", "has kept a snapshot open");
     psql.kill().expect("killed");
     psql.wait().expect("ended");
@@ -112,10 +106,8 @@ fn a_standby_that_holds_rows_back_is_found() {
     standby.configure_by_file("hot_standby_feedback = on\nwal_receiver_status_interval = '1s'\n");
     let query = standby.session("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class");
     burn(&server, 200_100);
-    let begin = Instant::now();
-    while server.psql("SELECT count(*) FROM pg_stat_replication WHERE age(backend_xmin) > 200000") != "1" {
-        assert!(begin.elapsed() < BOUND, "the standby gives no feedback");
-    }
+    let feedback = "EXISTS (SELECT FROM pg_stat_replication WHERE age(backend_xmin) > 200000)";
+    server.until("feedback of the standby", feedback);
     only(&server, "standby-feedback", "keeps rows of the last");
     drop(query);
 }
@@ -235,8 +227,7 @@ fn settings_that_break_what_the_store_promises_are_found() {
     let standby = server.standby(Replication::Synchronous);
     assert_eq!(examine(&server.url("schema=own&durability=replicated")), (0, Vec::new()));
     drop(standby);
-    let gone = "SELECT count(*) FROM pg_stat_replication";
-    while server.psql(gone) != "0" {}
+    server.until("the standby is gone", "NOT EXISTS (SELECT FROM pg_stat_replication)");
     let (code, findings) = examine(&server.url("schema=own&durability=replicated"));
     assert!(code == 5 && findings.len() == 1, "{findings:?}");
     assert!(findings[0]["what"].as_str().is_some_and(|what| what.contains("is connected")), "{findings:?}");

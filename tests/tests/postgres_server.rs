@@ -55,12 +55,7 @@ fn a_commit_waits_for_a_synchronous_standby_and_not_for_an_asynchronous_one() {
     standby.freeze();
     let mut waiting =
         primary.psql_command("jobs").args(["-c", "CREATE TABLE waits (a int)"]).spawn().unwrap();
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-    let end = std::time::Instant::now() + delay_tests::BOUND;
-    while primary.psql(waits) != "1" {
-        assert!(waiting.try_wait().unwrap().is_none(), "it did not wait");
-        assert!(std::time::Instant::now() < end, "it never began to wait");
-    }
+    primary.until_somebody_waits("SyncRep");
     standby.thaw();
     assert!(waiting.wait().unwrap().success());
 }

@@ -233,6 +233,28 @@ impl Server {
         User::of_servers().give(path);
     }
 
+    /// Asks again and again until a condition holds, such as `EXISTS (SELECT FROM jobs.task)`.
+    ///
+    /// # Panics
+    /// If it does not hold in time.
+    pub fn until(&self, what: &str, condition: &str) {
+        let end = Instant::now() + BOUND;
+        while self.psql(&format!("SELECT {condition}")) != "t" {
+            assert!(Instant::now() < end, "waited {BOUND:?} in vain for: {what}");
+        }
+    }
+
+    /// Waits until a session waits for what `event` says, such as `Lock` (the kinds of `pg_stat_activity`).
+    ///
+    /// # Panics
+    /// If none does in time.
+    pub fn until_somebody_waits(&self, event: &str) {
+        let condition = format!(
+            "EXISTS (SELECT FROM pg_stat_activity WHERE '{event}' IN (wait_event_type, wait_event) AND state = 'active')"
+        );
+        self.until(&format!("a session that waits: {event}"), &condition);
+    }
+
     /// What it has said so far.
     #[must_use]
     pub fn log(&self) -> String {

@@ -4,12 +4,28 @@ use delay::queues::{QueueConfig, Resume};
 use delay::store::postgres::{PostgresOptions, PostgresStore};
 use delay::store::{QueueEdit, Queues, Store, Turn};
 use delay::{BoxError, Due, Result, Task};
-use delay_tests::postgres::Server;
+use delay_tests::postgres::{Server, Session};
 use delay_tests::{Hand, task};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::load::{Load, length};
+
+/// Holds up every statement that does what `event` says, until it is dropped.
+fn hold(server: &Server, event: &str) -> Session {
+    server.psql(&format!(
+        "CREATE FUNCTION own.hold() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END $$;
+        CREATE TRIGGER hold {event} EXECUTE FUNCTION own.hold()"
+    ));
+    server.session("SELECT pg_advisory_lock(1)")
+}
+
+/// By the server's clock.
+fn pass_half_a_second(server: &Server) {
+    let now = server.psql("SELECT clock_timestamp()");
+    server.until("half a second", &format!("clock_timestamp() > '{now}'::timestamptz + interval '0.5 s'"));
+}
 
 #[tokio::test]
 async fn a_statement_that_takes_too_long_fails_with_advice_and_does_nothing() -> Result<()> {
@@ -42,18 +58,18 @@ async fn a_task_that_comes_due_while_a_claim_waits_is_found_by_the_next_one() ->
     // It hears of the first one, and will bring due tasks forward once that is due.
     hand.turn(Vec::new(), 0, Queues::All).await?;
     let now = "(extract(epoch FROM clock_timestamp()) * 1000000)::int8";
-    while server.psql(&format!("SELECT count(*) FROM own.task WHERE eta < {now}")) == "0" {}
+    server.until("the first one is due", &format!("EXISTS (SELECT FROM own.task WHERE eta < {now})"));
     let lock = server.session("BEGIN; LOCK TABLE own.claim IN ACCESS EXCLUSIVE MODE");
     let claim = tokio::spawn({
         let hand = Arc::clone(&hand);
         async move { hand.claim(10).await }
     });
     // It has brought the first one forward by now; the other one's hour is over in a moment.
-    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "0" {}
+    server.until_somebody_waits("Lock");
     server.psql(&format!("UPDATE own.task SET eta = {now} WHERE eta > {now}"));
     // Longer ago than a mark stays behind the clock.
-    let later = format!("SELECT count(*) FROM own.task WHERE eta > {now} - 500000");
-    while server.psql(&later) != "0" {}
+    let later = format!("NOT EXISTS (SELECT FROM own.task WHERE eta > {now} - 500000)");
+    server.until("half a second is over", &later);
     drop(lock);
     assert_eq!(claim.await??.len(), 1);
     assert_eq!(hand.claim(10).await?.len(), 1);
@@ -73,22 +89,40 @@ async fn what_a_claim_has_reserved_counts_when_its_queue_is_configured_anew() ->
     };
     configure(5).await?;
     store.push((0..4).map(|_| task()).collect()).await?;
-    server.psql(
-        "CREATE FUNCTION own.hold() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END $$;
-        CREATE TRIGGER hold BEFORE UPDATE ON own.task FOR EACH ROW EXECUTE FUNCTION own.hold()",
-    );
-    let lock = server.session("BEGIN; SELECT pg_advisory_xact_lock(1)");
+    let lock = hold(&server, "BEFORE UPDATE ON own.task FOR EACH ROW");
     let claim = tokio::spawn({
         let hand = Arc::clone(&hand);
         async move { hand.claim(10).await }
     });
     // Two are reserved and none is claimed yet.
-    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "0" {}
+    server.until_somebody_waits("Lock");
     assert_eq!(configure(6).await?.len(), 1);
     drop(lock);
     assert_eq!(claim.await??.len(), 2);
     assert_eq!(hand.claim(10).await?.len(), 0, "no more run at once than may");
+    store.close().await.map_err(Into::into)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_bucket_gains_while_a_claim_is_under_way_is_for_the_next_one() -> Result<(), BoxError> {
+    let server = Server::start();
+    let store: Arc<dyn Store> =
+        Arc::new(PostgresStore::open(PostgresOptions::new(server.url("schema=own"))).await?);
+    let hand = Arc::new(Hand::enlist(&store).await?);
+    let mut queue = QueueConfig::new(&*task().queue)?;
+    (queue.rate, queue.bucket_size) = (Some("4/s".parse()?), 1);
+    store.configure(QueueEdit::Apply { queues: vec![queue], resume: Resume::ByOperator }).await?;
+    store.push((0..3).map(|_| task()).collect()).await?;
+    let lock = hold(&server, "BEFORE UPDATE ON own.task FOR EACH ROW");
+    let claim = tokio::spawn({
+        let hand = Arc::clone(&hand);
+        async move { hand.claim(10).await }
+    });
+    server.until_somebody_waits("Lock");
+    pass_half_a_second(&server);
+    drop(lock);
+    assert_eq!(claim.await??.len(), 1);
+    assert_eq!(hand.claim(10).await?.len(), 1);
     store.close().await.map_err(Into::into)
 }
 
@@ -100,21 +134,14 @@ async fn a_task_whose_commit_was_late_is_found_by_the_next_claim() -> Result<(),
     let hand = Hand::enlist(&store).await?;
     store.push(vec![task()]).await?;
     hand.finish_one().await?;
-    server.psql(
-        "CREATE FUNCTION own.hold() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$;
-        CREATE TRIGGER hold AFTER INSERT ON own.task FOR EACH STATEMENT EXECUTE FUNCTION own.hold()",
-    );
-    let lock = server.session("SELECT pg_advisory_lock(1)");
+    let lock = hold(&server, "AFTER INSERT ON own.task FOR EACH STATEMENT");
     let push = tokio::spawn({
         let store = Arc::clone(&store);
         async move { store.push(vec![task()]).await }
     });
-    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'") == "0" {}
+    server.until_somebody_waits("advisory");
     // Longer than a mark stays behind the clock: the claim passes the place where it will stand.
-    let now = server.psql("SELECT clock_timestamp()");
-    while server.psql(&format!("SELECT clock_timestamp() > '{now}'::timestamptz + interval '0.5 s'")) == "f" {
-    }
+    pass_half_a_second(&server);
     assert!(hand.claim(10).await?.is_empty());
     drop(lock);
     push.await??;
@@ -129,9 +156,9 @@ async fn work_goes_on_after_a_lock_that_outlasted_the_statement_timeout() -> Res
     for _ in 0..3 {
         load.progress(10);
         let lock = server.session("BEGIN; LOCK TABLE own.task IN ACCESS EXCLUSIVE MODE");
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-        while server.psql(waiting) == "0" {}
-        while server.psql(waiting) != "0" {}
+        server.until_somebody_waits("Lock");
+        let waits = "EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')";
+        server.until("those who waited gave up", &format!("NOT {waits}"));
         drop(lock);
         load.progress(1);
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use delay::Result;
 use delay_tests::history::{self, Taken, What, check};
 use delay_tests::postgres::Server;
-use delay_tests::{BOUND, Call, Orders, Place, Process, Signal};
+use delay_tests::{Call, Orders, Place, Process, Signal};
 
 use super::load::{CRASH_WORKER, Load, length, work};
 
@@ -80,9 +80,7 @@ async fn a_worker_that_hung_past_its_lease_comes_back_under_load() -> Result<()>
         hung.signal(Signal::STOP);
         // Its worker is dead to the others once its lease has run out.
         let alive = "SELECT count(*) FROM own.worker WHERE lease_until >= extract(epoch FROM clock_timestamp()) * 1e6";
-        while server.psql(alive) != "2" {
-            assert!(begin.elapsed() < length() + BOUND, "its lease does not run out");
-        }
+        server.until("its lease has run out", &format!("({alive}) = 2"));
         load.progress(1);
         hung.signal(Signal::CONT);
         hung.forget();

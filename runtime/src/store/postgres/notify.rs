@@ -6,12 +6,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use postgres_protocol::escape::escape_literal;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::base::Base;
 use super::settings::Settings;
-use super::sql::{Answer, Session, literal};
+use super::sql::{Answer, Session};
 use crate::error::Error;
 
 /// So long after a notification the next one waits.
@@ -95,8 +96,8 @@ impl Notifier {
         let statement = format!(
             "SELECT set_config('lock_timeout', '{}', true), pg_notify({}, {})",
             PATIENCE.as_millis(),
-            literal(&self.channel),
-            literal(&told.write(&self.own))
+            escape_literal(&self.channel),
+            escape_literal(&told.write(&self.own))
         );
         match session.send(&statement).await {
             Ok(answer) => self.news().answer = Some(answer),

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use deadpool_postgres::ClientWrapper;
 use futures_core::Stream as _;
+use postgres_protocol::escape::escape_identifier;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, SimpleQueryStream, Statement};
 
@@ -44,7 +45,7 @@ pub(super) struct Dialect {
 
 impl Dialect {
     pub(super) fn new(schema: &str, prepare: bool, skip_locked: bool) -> Self {
-        Self { quoted: quote(schema), written: Mutex::default(), prepare, skip_locked }
+        Self { quoted: escape_identifier(schema), written: Mutex::default(), prepare, skip_locked }
     }
 
     /// A text with the schema in its place.
@@ -84,16 +85,6 @@ fn compare_queues(text: &str) -> String {
         written += &format!("hashtext({one}) = hashtext({other}) AND {one} = {other}{rest}");
     }
     written
-}
-
-/// An identifier as SQL takes it, whatever is in it.
-pub(super) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A text as SQL takes it, whatever is in it but a NUL.
-pub(super) fn literal(text: &str) -> String {
-    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 /// A connection for one piece of work.
@@ -243,11 +234,6 @@ mod tests {
     fn a_schema_may_have_any_name() {
         let dialect = Dialect::new("a\"; DROP SCHEMA public; --", true, true);
         assert_eq!(dialect.write("DELETE FROM @.task"), "DELETE FROM \"a\"\"; DROP SCHEMA public; --\".task");
-    }
-
-    #[test]
-    fn a_literal_may_be_any_text() {
-        assert_eq!(literal(r"a'; DROP \ b"), r"E'a''; DROP \\ b'");
     }
 
     #[test]

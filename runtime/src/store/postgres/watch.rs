@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use postgres_protocol::escape::escape_identifier;
 use tokio::sync::mpsc;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -14,7 +15,7 @@ use super::connect::{Heard, Line};
 use super::notify::Told;
 use super::open;
 use super::push::{task_id, uuids};
-use super::sql::{Sql, quote};
+use super::sql::Sql;
 use crate::error::Result;
 use crate::task::TaskId;
 
@@ -75,7 +76,7 @@ async fn listen(base: &Arc<Base>) -> Result<(Line, mpsc::UnboundedReceiver<Told>
         }
     });
     let line = base.connector.connect_hearing(heard).await?;
-    let listen = format!("LISTEN {}", quote(base.notifier.channel()));
+    let listen = format!("LISTEN {}", escape_identifier(base.notifier.channel()));
     line.client
         .batch_execute(&listen)
         .await

@@ -24,16 +24,17 @@ CREATE TABLE @.task(
   CONSTRAINT task_id PRIMARY KEY (id)
 ) WITH (
   -- A claim changes nothing that is indexed: with room beside a row, its new version stays on the page, and no index is touched.
-  fillfactor = 46,
+  fillfactor = 48,
   -- Rows come and go: by share alone, a table that was large once would hardly be vacuumed.
   autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_scale_factor = 0.05,
   autovacuum_vacuum_insert_threshold = 100000, autovacuum_analyze_threshold = 10000,
   autovacuum_vacuum_cost_delay = 0, toast.autovacuum_vacuum_cost_delay = 0
 );
 -- The claim walks these two; the eta of a ready task has passed. What runs stays in the first one, below the marks. Queues
--- by their hash: behind a text, the server looks for each further column of an entry anew.
-CREATE INDEX task_ready ON @.task(hashtext(queue), priority, eta, id) WHERE place = 0;
-CREATE INDEX task_back ON @.task(hashtext(queue), priority, eta, id) WHERE place = 7;
+-- by their hash: behind a text, the server looks for each further column of an entry anew. No two entries are alike: to look
+-- for such before a page is split costs an insert more than its share of the split.
+CREATE INDEX task_ready ON @.task(hashtext(queue), priority, eta, id) WITH (deduplicate_items = off) WHERE place = 0;
+CREATE INDEX task_back ON @.task(hashtext(queue), priority, eta, id) WITH (deduplicate_items = off) WHERE place = 7;
 -- Promotion walks this one.
 CREATE INDEX task_scheduled ON @.task(eta) WHERE place = 1;
 -- Held tasks are looked for by workers that may be able to run them.
