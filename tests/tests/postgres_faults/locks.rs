@@ -2,10 +2,10 @@
 
 use delay::queues::{QueueConfig, Resume};
 use delay::store::postgres::{PostgresOptions, PostgresStore};
-use delay::store::{QueueEdit, Queues, Store, Turn};
+use delay::store::{QueueEdit, Queues, Store, Turn, UpkeepRules};
 use delay::{BoxError, Due, Result, Task};
 use delay_tests::postgres::{Server, Session};
-use delay_tests::{Hand, task};
+use delay_tests::{Hand, soon, task};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,6 +97,36 @@ async fn what_a_claim_has_reserved_counts_when_its_queue_is_configured_anew() ->
     // Two are reserved and none is claimed yet.
     server.until_somebody_waits("Lock");
     assert_eq!(configure(6).await?.len(), 1);
+    drop(lock);
+    assert_eq!(claim.await??.len(), 2);
+    assert_eq!(hand.claim(10).await?.len(), 0, "no more run at once than may");
+    store.close().await.map_err(Into::into)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_was_under_way_while_upkeep_counted_is_counted() -> Result<(), BoxError> {
+    let server = Server::start();
+    let store: Arc<dyn Store> =
+        Arc::new(PostgresStore::open(PostgresOptions::new(server.url("schema=own"))).await?);
+    let hand = Arc::new(Hand::enlist(&store).await?);
+    let mut queue = QueueConfig::new(&*task().queue)?;
+    queue.max_concurrent_requests = 2;
+    store.configure(QueueEdit::Apply { queues: vec![queue], resume: Resume::ByOperator }).await?;
+    store.push((0..4).map(|_| task()).collect()).await?;
+    let lock = hold(&server, "BEFORE UPDATE ON own.task FOR EACH ROW");
+    let claim = tokio::spawn({
+        let hand = Arc::clone(&hand);
+        async move { hand.claim(10).await }
+    });
+    server.until_somebody_waits("Lock");
+    // Nothing has moved for a second: what was reserved is taken for lost.
+    let count = async {
+        while server.psql("SELECT running FROM own.queue_limit") != "0" {
+            store.upkeep(UpkeepRules::default()).await?;
+        }
+        Ok::<_, delay::Error>(())
+    };
+    soon("a count of what runs", count).await?;
     drop(lock);
     assert_eq!(claim.await??.len(), 2);
     assert_eq!(hand.claim(10).await?.len(), 0, "no more run at once than may");

@@ -3,11 +3,12 @@
 //! Tokens and places are reserved first, by a statement of its own that holds the rows of configured queues for a moment
 //! and does not wait for the disk; then that many tasks are claimed, from all these queues at once; what was reserved in
 //! vain is given back. Attempts that ended give their places back after they are settled. So whatever dies in between leaves
-//! a count that is too high, never too low, and upkeep counts anew where nothing has moved for a while.
+//! a count that is too high, never too low, and upkeep counts anew where nothing has moved for a while. A claim that takes
+//! longer than that is not counted; it notices, and counts itself.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -67,7 +68,7 @@ const RESERVE: Sql = Sql {
         FROM granted g WHERE l.queue = g.queue AND (g.n > 0 OR g.runs <> g.running OR g.number IN (SELECT number FROM back))
             AND EXISTS (SELECT FROM off))
     SELECT gate, rate, bucket_size, concurrent, coalesce(level - n, tokens), CASE WHEN level IS NULL THEN at ELSE
-        greatest(at, now) END, runs + n, queue, number, n, retry, now, running >= concurrent, admitted
+        greatest(at, now) END, runs + n, queue, number, n, retry, now, running >= concurrent, admitted, recounts
     FROM granted WHERE queue IS NOT NULL",
     types: &[
         Type::INT8,
@@ -88,15 +89,28 @@ const RESERVE: Sql = Sql {
     ],
 };
 
-/// Where nothing has moved for a second nothing is under way: what runs is what is to be counted.
+/// Where nothing has moved for a second nothing is under way, or notices (see [`COUNT_IN`]): what runs is what is to be
+/// counted.
 const RECOUNT: Sql = Sql {
-    text: "UPDATE @.queue_limit l SET running = c.running FROM (
+    text: "UPDATE @.queue_limit l SET running = c.running, recounts = recounts + 1 FROM (
             SELECT q.queue, (SELECT count(*) FROM @.task t WHERE t.worker IS NOT NULL
                 AND t.queue = q.queue AND t.id = ANY (ARRAY(SELECT unnest(tasks) FROM @.claim))) AS running
             FROM @.queue_limit q WHERE q.running > 0 AND q.moved < coalesce($1, NOW) - 1000000) c
         WHERE l.queue = c.queue AND l.running <> c.running AND l.moved < coalesce($1, NOW) - 1000000
         RETURNING l.queue",
     types: &[Type::INT8],
+};
+
+/// As long as in [`RECOUNT`].
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Places (`$3`) that were reserved in these queues (`$1`), where it was counted anew since (`$2`).
+const COUNT_IN: Sql = Sql {
+    text: "WITH locked AS MATERIALIZED (SELECT l.queue, u.places FROM @.queue_limit l
+            JOIN unnest($1, $2, $3) AS u(number, recounts, places) ON u.number = l.number AND u.recounts < l.recounts
+            ORDER BY l.queue FOR UPDATE OF l)
+        UPDATE @.queue_limit l SET running = running + locked.places FROM locked WHERE l.queue = locked.queue",
+    types: &[Type::INT8_ARRAY, Type::INT8_ARRAY, Type::INT8_ARRAY],
 };
 
 /// `$2`: the queue of each task that does not run any more.
@@ -160,6 +174,7 @@ struct Granted {
     was_full: bool,
     /// It may be claimed from, and had something ready.
     admitted: bool,
+    recounts: i64,
 }
 
 impl Granted {
@@ -174,6 +189,7 @@ impl Granted {
             now: row.get(11),
             was_full: row.get(12),
             admitted: row.get(13),
+            recounts: row.get(14),
         }
     }
 }
@@ -215,6 +231,7 @@ impl Base {
         while claims.len() < wish.want {
             let want = wish.want - claims.len();
             let ask = Ask { now, want, queues: wish.queues, back: &back, without: &short };
+            let begin = Instant::now();
             let mut granted = self.reserve(session, &ask).await?;
             now = granted.first().map(|granted| granted.now);
             let waits = granted
@@ -228,6 +245,9 @@ impl Base {
                 return Ok(wait);
             }
             let got = self.claim_granted(session, wish, &granted, walk, claims).await?;
+            if begin.elapsed() >= QUIET {
+                self.count_in(session, &granted).await?;
+            }
             for (granted, got) in granted.iter().zip(got) {
                 let unused = (granted.count - got) as i64;
                 if unused > 0 {
@@ -240,6 +260,14 @@ impl Base {
             }
         }
         self.give_back(session, back).await.map(|()| None)
+    }
+
+    /// What was granted so long ago that somebody may have counted without it.
+    async fn count_in(&self, session: &Session, granted: &[Granted]) -> Result<()> {
+        let of = |what: fn(&Granted) -> i64| -> Vec<i64> { granted.iter().map(what).collect() };
+        let (numbers, recounts) = (of(|granted| granted.number), of(|granted| granted.recounts));
+        let places = of(|granted| granted.count as i64);
+        session.rows("count what was claimed", &COUNT_IN, &[&numbers, &recounts, &places]).await.map(drop)
     }
 
     /// Gives back what was held in vain, or by attempts that have ended.

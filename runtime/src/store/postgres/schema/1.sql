@@ -155,6 +155,7 @@ CREATE TABLE @.queue_limit(
   at int8 NOT NULL,                     -- when there were so many tokens in the bucket
   moved int8 NOT NULL,                  -- when anything was reserved or given back
   running int8 NOT NULL,                -- how many of its tasks run, or are about to
+  recounts int8 NOT NULL DEFAULT 0,     -- how often that was counted anew
   per_second float8,                    -- null: no limit
   tokens float8 NOT NULL,
   gate int2 NOT NULL,                   -- who may claim: 0 everybody, 1 whoever names it, 2 nobody
