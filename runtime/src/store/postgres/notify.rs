@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::base::Base;
 use super::settings::Settings;
 use super::sql::{Answer, Session};
+use crate::backoff::Backoff;
 use crate::error::Error;
 
 /// So long after a notification the next one waits.
@@ -21,8 +22,9 @@ const APART: Duration = Duration::from_millis(10);
 /// So long a notification may wait for those of others to be committed: whatever is sent behind it waits as well.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// So long after one that failed the next one waits.
+/// So long after one that failed the next one waits, and at most so long after several: a server may know no notifications.
 const LATER: Duration = Duration::from_secs(1);
+const MUCH_LATER: Duration = Duration::from_secs(10);
 
 /// What is to be told, and when.
 #[derive(Debug)]
@@ -43,6 +45,7 @@ struct News {
     /// What is on its way.
     out: Option<Told>,
     answer: Option<Answer>,
+    backoff: Backoff,
 }
 
 /// What was told.
@@ -62,7 +65,13 @@ impl Notifier {
             is_on: settings.notify,
             channel: channel(&settings.schema),
             own: uuid::Uuid::new_v4().simple().to_string(),
-            news: Mutex::new(News { told: Told::default(), next: Instant::now(), out: None, answer: None }),
+            news: Mutex::new(News {
+                told: Told::default(),
+                next: Instant::now(),
+                out: None,
+                answer: None,
+                backoff: Backoff::new(LATER, MUCH_LATER),
+            }),
             something: Notify::new(),
         }
     }
@@ -129,7 +138,7 @@ impl Notifier {
         let answer = self.news().answer.take();
         if let Some(answer) = answer {
             match answer.whole().await {
-                Ok(()) => self.news().out = None,
+                Ok(()) => self.news().went_well(),
                 Err(error) => self.news().failed(&error),
             }
         }
@@ -150,11 +159,16 @@ impl Notifier {
 }
 
 impl News {
+    fn went_well(&mut self) {
+        self.out = None;
+        self.backoff.reset();
+    }
+
     /// It is told again, later; meanwhile they look by themselves.
     fn failed(&mut self, error: &Error) {
         tracing::debug!(error = error.chain(), "other processes were not notified");
         self.told.add(self.out.take().unwrap_or_default());
-        self.next = Instant::now() + LATER;
+        self.next = Instant::now() + self.backoff.next();
     }
 }
 
@@ -234,18 +248,27 @@ mod tests {
         notifier.finished();
         notifier.until_it_is_time().await;
         assert_eq!(notifier.take_due(), None, "the first one is on its way");
-        notifier.news().out = None;
+        notifier.news().went_well();
         assert_eq!(notifier.take_due(), Some(Told { ready: false, finished: true, low: None }));
-        notifier.news().out = None;
+        notifier.news().went_well();
         notifier.ready();
         assert_eq!(notifier.take_due(), None, "a moment ago something was told");
         notifier.until_it_is_time().await;
         assert!(notifier.take_due().is_some());
         notifier.finished();
-        notifier.news().failed(&super::super::fault::closed());
+        for wait in [LATER, 2 * LATER] {
+            let begin = Instant::now();
+            notifier.news().failed(&super::super::fault::closed());
+            notifier.until_it_is_time().await;
+            assert_eq!(begin.elapsed(), wait);
+            let both = Told { ready: true, finished: true, low: None };
+            assert_eq!(notifier.take_due(), Some(both), "what was not told is told with what is new");
+        }
+        notifier.news().went_well();
+        notifier.ready();
+        let begin = Instant::now();
         notifier.until_it_is_time().await;
-        let both = Told { ready: true, finished: true, low: None };
-        assert_eq!(notifier.take_due(), Some(both), "what was not told is told with what is new");
+        assert_eq!(begin.elapsed(), APART);
     }
 
     #[test]
