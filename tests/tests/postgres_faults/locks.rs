@@ -2,12 +2,13 @@
 
 use delay::queues::{QueueConfig, Resume};
 use delay::store::postgres::{PostgresOptions, PostgresStore};
-use delay::store::{QueueEdit, Queues, Store, Turn, UpkeepRules};
+use delay::store::{Claim, QueueEdit, Queues, Store, Turn, UpkeepRules};
 use delay::{BoxError, Due, Result, Task};
 use delay_tests::postgres::{Server, Session};
 use delay_tests::{Hand, soon, task};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 use super::load::{Load, length};
 
@@ -76,84 +77,79 @@ async fn a_task_that_comes_due_while_a_claim_waits_is_found_by_the_next_one() ->
     store.close().await.map_err(Into::into)
 }
 
+/// A claim that has reserved what the limits of its queue let it have, and takes it when the lock is dropped.
+struct Reserved {
+    store: Arc<dyn Store>,
+    hand: Arc<Hand>,
+    lock: Session,
+    claim: JoinHandle<Result<Vec<Claim>>>,
+}
+
+impl Reserved {
+    async fn of(server: &Server, limits: impl FnOnce(&mut QueueConfig)) -> Result<Self> {
+        let store: Arc<dyn Store> =
+            Arc::new(PostgresStore::open(PostgresOptions::new(server.url("schema=own"))).await?);
+        let hand = Arc::new(Hand::enlist(&store).await?);
+        configure(&store, limits).await?;
+        store.push((0..4).map(|_| task()).collect()).await?;
+        let lock = hold(server, "BEFORE UPDATE ON own.task FOR EACH ROW");
+        let claim = tokio::spawn({
+            let hand = Arc::clone(&hand);
+            async move { hand.claim(10).await }
+        });
+        server.until_somebody_waits("Lock");
+        Ok(Self { store, hand, lock, claim })
+    }
+
+    /// How many it takes, and how many the next claim does.
+    async fn takes(self) -> Result<(usize, usize), BoxError> {
+        drop(self.lock);
+        let taken = (self.claim.await??.len(), self.hand.claim(10).await?.len());
+        self.store.close().await?;
+        Ok(taken)
+    }
+}
+
+async fn configure(store: &Arc<dyn Store>, limits: impl FnOnce(&mut QueueConfig)) -> Result<()> {
+    let mut queue = QueueConfig::new(&*task().queue)?;
+    limits(&mut queue);
+    store.configure(QueueEdit::Apply { queues: vec![queue], resume: Resume::ByOperator }).await.map(drop)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_claim_has_reserved_counts_when_its_queue_is_configured_anew() -> Result<(), BoxError> {
     let server = Server::start();
-    let store: Arc<dyn Store> =
-        Arc::new(PostgresStore::open(PostgresOptions::new(server.url("schema=own"))).await?);
-    let hand = Arc::new(Hand::enlist(&store).await?);
-    let configure = async |bucket_size| {
-        let mut queue = QueueConfig::new(&*task().queue)?;
-        (queue.max_concurrent_requests, queue.bucket_size) = (2, bucket_size);
-        store.configure(QueueEdit::Apply { queues: vec![queue], resume: Resume::ByOperator }).await
-    };
-    configure(5).await?;
-    store.push((0..4).map(|_| task()).collect()).await?;
-    let lock = hold(&server, "BEFORE UPDATE ON own.task FOR EACH ROW");
-    let claim = tokio::spawn({
-        let hand = Arc::clone(&hand);
-        async move { hand.claim(10).await }
-    });
-    // Two are reserved and none is claimed yet.
-    server.until_somebody_waits("Lock");
-    assert_eq!(configure(6).await?.len(), 1);
-    drop(lock);
-    assert_eq!(claim.await??.len(), 2);
-    assert_eq!(hand.claim(10).await?.len(), 0, "no more run at once than may");
-    store.close().await.map_err(Into::into)
+    let reserved = Reserved::of(&server, |queue| queue.max_concurrent_requests = 2).await?;
+    let again = |queue: &mut QueueConfig| (queue.max_concurrent_requests, queue.bucket_size) = (2, 6);
+    configure(&reserved.store, again).await?;
+    assert_eq!(reserved.takes().await?, (2, 0), "no more run at once than may");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_that_was_under_way_while_upkeep_counted_is_counted() -> Result<(), BoxError> {
     let server = Server::start();
-    let store: Arc<dyn Store> =
-        Arc::new(PostgresStore::open(PostgresOptions::new(server.url("schema=own"))).await?);
-    let hand = Arc::new(Hand::enlist(&store).await?);
-    let mut queue = QueueConfig::new(&*task().queue)?;
-    queue.max_concurrent_requests = 2;
-    store.configure(QueueEdit::Apply { queues: vec![queue], resume: Resume::ByOperator }).await?;
-    store.push((0..4).map(|_| task()).collect()).await?;
-    let lock = hold(&server, "BEFORE UPDATE ON own.task FOR EACH ROW");
-    let claim = tokio::spawn({
-        let hand = Arc::clone(&hand);
-        async move { hand.claim(10).await }
-    });
-    server.until_somebody_waits("Lock");
+    let reserved = Reserved::of(&server, |queue| queue.max_concurrent_requests = 2).await?;
     // Nothing has moved for a second: what was reserved is taken for lost.
     let count = async {
         while server.psql("SELECT running FROM own.queue_limit") != "0" {
-            store.upkeep(UpkeepRules::default()).await?;
+            reserved.store.upkeep(UpkeepRules::default()).await?;
         }
         Ok::<_, delay::Error>(())
     };
     soon("a count of what runs", count).await?;
-    drop(lock);
-    assert_eq!(claim.await??.len(), 2);
-    assert_eq!(hand.claim(10).await?.len(), 0, "no more run at once than may");
-    store.close().await.map_err(Into::into)
+    assert_eq!(reserved.takes().await?, (2, 0), "no more run at once than may");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_bucket_gains_while_a_claim_is_under_way_is_for_the_next_one() -> Result<(), BoxError> {
     let server = Server::start();
-    let store: Arc<dyn Store> =
-        Arc::new(PostgresStore::open(PostgresOptions::new(server.url("schema=own"))).await?);
-    let hand = Arc::new(Hand::enlist(&store).await?);
-    let mut queue = QueueConfig::new(&*task().queue)?;
-    (queue.rate, queue.bucket_size) = (Some("4/s".parse()?), 1);
-    store.configure(QueueEdit::Apply { queues: vec![queue], resume: Resume::ByOperator }).await?;
-    store.push((0..3).map(|_| task()).collect()).await?;
-    let lock = hold(&server, "BEFORE UPDATE ON own.task FOR EACH ROW");
-    let claim = tokio::spawn({
-        let hand = Arc::clone(&hand);
-        async move { hand.claim(10).await }
-    });
-    server.until_somebody_waits("Lock");
+    let rate = Some("4/s".parse()?);
+    let reserved = Reserved::of(&server, |queue| (queue.rate, queue.bucket_size) = (rate, 1)).await?;
     pass_half_a_second(&server);
-    drop(lock);
-    assert_eq!(claim.await??.len(), 1);
-    assert_eq!(hand.claim(10).await?.len(), 1);
-    store.close().await.map_err(Into::into)
+    assert_eq!(reserved.takes().await?, (1, 1));
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
