@@ -9,6 +9,9 @@ use delay_tests::soon;
 #[delay::func("nothing")]
 async fn nothing(_ctx: &Context) {}
 
+const SECONDS: usize = 10;
+const SETTLED: Duration = Duration::from_secs(2);
+
 /// A statement that the server was sent, as its log says.
 struct Sent<'a> {
     /// Since the first one.
@@ -46,9 +49,6 @@ fn idle(log: &str) -> Option<Vec<Sent<'_>>> {
     let is_over = sent.last()?.after > end;
     is_over.then(|| sent.into_iter().filter(|sent| (begin..end).contains(&sent.after)).collect())
 }
-
-const SECONDS: usize = 10;
-const SETTLED: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn an_idle_worker_asks_at_most_twice_per_second() -> Result<(), BoxError> {
