@@ -7,16 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use super::complaint::Complaint;
 use super::output::Output;
-use crate::call::{Call, TaskBuilder};
+use crate::call::TaskBuilder;
 use crate::client::Client;
 use crate::enqueue::Enqueue as _;
 use crate::error::{Error, Kind};
-use crate::handler::{Attempt, Returned};
-use crate::registry::{Function, Options, Place, Registration, Registry};
+use crate::registry::{Function as _, Registry};
 use crate::runtime::Runtime;
 #[cfg(feature = "postgres")]
 use crate::time::IntoDuration as _;
@@ -29,7 +28,10 @@ mod floor_postgres;
 mod hold;
 mod limited;
 mod many;
+mod noop;
 mod usage;
+
+use noop::{Begun, Noop, call, text_of};
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
@@ -43,7 +45,7 @@ pub(super) struct BenchArgs {
     /// Tasks that run at once
     #[arg(long, default_value_t = 100)]
     concurrency: usize,
-    /// Bytes of the argument of each task
+    /// Bytes of the payload of each task: the function's name and its arguments, encoded
     #[arg(long, default_value_t = 100)]
     payload: usize,
     /// Queues that the backlog is spread over; the floor has one
@@ -247,59 +249,6 @@ fn goes_on(left: &AtomicUsize, begin: Instant) -> bool {
 
 // ---- ours
 
-/// The function that does nothing, and says when.
-struct Noop;
-
-/// What its attempts tell: how many have begun, and when the last one did.
-#[derive(Debug)]
-struct Begun {
-    count: AtomicUsize,
-    goal: AtomicUsize,
-    reached: Notify,
-    times: Option<mpsc::UnboundedSender<Instant>>,
-}
-
-impl Function for Noop {
-    type Value = ();
-
-    fn registration() -> &'static Registration {
-        static REGISTRATION: Registration = Registration {
-            function: "global:delay-bench",
-            aliases: &[],
-            place: Place { package: "delay-func", version: "", file: file!(), line: line!() },
-            known_path: true,
-            parameters: &["text: String"],
-            states: &[],
-            options: Options::DEFAULT,
-            start: |ctx, mut arguments| {
-                let _text: String = arguments.required("text")?;
-                arguments.finish()?;
-                Ok(Attempt::future(async move {
-                    crate::context::state::<Arc<Begun>>(&ctx).one();
-                    Returned::value(())
-                }))
-            },
-        };
-        &REGISTRATION
-    }
-}
-
-impl Begun {
-    fn one(&self) {
-        if let Some(times) = &self.times {
-            let _ = times.send(Instant::now());
-        }
-        // AcqRel: who sees the goal reached sees what the attempts did.
-        if self.count.fetch_add(1, Ordering::AcqRel) + 1 == self.goal.load(Ordering::Acquire) {
-            self.reached.notify_one();
-        }
-    }
-}
-
-fn call(text: &str) -> TaskBuilder<()> {
-    Call::of::<Noop>().argument("text", text).task()
-}
-
 /// Puts a task into its queue of so many.
 fn spread(task: TaskBuilder<()>, nr: usize, queues: usize) -> TaskBuilder<()> {
     if queues > 1 { task.queue(format!("delay-bench-{}", nr % queues)) } else { task }
@@ -322,20 +271,16 @@ impl AsyncFnOnceSend for Producer {
 }
 
 async fn round(url: &str, args: &BenchArgs, figures: &mut Figures) -> crate::error::Result<()> {
-    let text: Arc<str> = "x".repeat(args.payload).into();
+    let text: Arc<str> = text_of(args.payload)?.into();
     let registry = Registry::of(&[Noop::registration()])?;
     let (times, mut started) = mpsc::unbounded_channel();
-    let begun = |goal, times| {
-        let (count, goal) = (AtomicUsize::new(0), AtomicUsize::new(goal));
-        Arc::new(Begun { count, goal, reached: Notify::new(), times })
-    };
     let open = async |begun: &Arc<Begun>| -> crate::error::Result<Runtime> {
         let builder = Runtime::builder(url).registry(registry).state(Arc::clone(begun));
         builder.concurrency(args.concurrency).build().await
     };
 
     // Enqueueing, into a store that nobody serves.
-    let rt = open(&begun(0, None)).await?;
+    let rt = open(&Begun::new(0, None)).await?;
     check_empty(rt.client()).await?;
     let client = rt.client();
     figures.enqueue_1.push(
@@ -350,7 +295,7 @@ async fn round(url: &str, args: &BenchArgs, figures: &mut Figures) -> crate::err
     clear(&rt, url).await?;
 
     // The backlog: batches, which are measured, too.
-    let rt = open(&begun(args.tasks, None)).await?;
+    let rt = open(&Begun::new(args.tasks, None)).await?;
     let begin = Instant::now();
     let mut added = 0;
     while added < args.tasks {
@@ -362,7 +307,7 @@ async fn round(url: &str, args: &BenchArgs, figures: &mut Figures) -> crate::err
     rt.stop().await?;
 
     // Drained by a process that finds it.
-    let counter = begun(args.tasks, None);
+    let counter = Begun::new(args.tasks, None);
     let rt = open(&counter).await?;
     let begin = Instant::now();
     rt.start().await?;
@@ -372,7 +317,7 @@ async fn round(url: &str, args: &BenchArgs, figures: &mut Figures) -> crate::err
     clear(&rt, url).await?;
 
     // One task at a time, on a worker that has nothing else to do.
-    let rt = open(&begun(usize::MAX, Some(times))).await?;
+    let rt = open(&Begun::new(usize::MAX, Some(times))).await?;
     rt.start().await?;
     for round in 1..=args.tasks.min(200) {
         let begin = Instant::now();

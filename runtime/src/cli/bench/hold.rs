@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::{BenchArgs, call, check_empty, percentile};
+use super::{BenchArgs, call, check_empty, percentile, text_of};
 use crate::client::Client;
 use crate::enqueue::Enqueue as _;
 use crate::error::{Error, Kind, Result};
@@ -34,7 +34,7 @@ pub(super) async fn run(url: &str, args: &BenchArgs, length: Duration) -> Result
     let store = client.store();
     let lease = length + Duration::from_secs(60);
     let worker = store.enlist(Enlist { name: "bench".to_owned(), lease, functions: Vec::new() }).await?;
-    let text = "x".repeat(args.payload);
+    let text = text_of(args.payload)?;
     let (mut passed, mut turns) = (0, Vec::new());
     let begin = Instant::now();
     while begin.elapsed() < length {

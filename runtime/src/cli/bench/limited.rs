@@ -2,13 +2,11 @@
 //! from an unlimited one while another is limited, in turns within one run.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
-use tokio::sync::Notify;
 
-use super::{BATCH, Begun, BenchArgs, Noop, call, check_empty, clear, percentile, wait_until_ended};
+use super::{BATCH, Begun, BenchArgs, Noop, call, check_empty, clear, percentile, text_of, wait_until_ended};
 use crate::enqueue::Enqueue as _;
 use crate::error::Result;
 use crate::queues::{Per, QueueConfig, Rate, Resume};
@@ -46,19 +44,13 @@ pub(super) async fn measure(url: &str, args: &BenchArgs, report: &mut Map<String
 /// Tasks per second.
 async fn drain(url: &str, args: &BenchArgs, config: Option<QueueConfig>) -> Result<f64> {
     let registry = Registry::of(&[Noop::registration()])?;
-    let begun = Begun {
-        count: AtomicUsize::new(0),
-        goal: AtomicUsize::new(args.tasks),
-        reached: Notify::new(),
-        times: None,
-    };
-    let begun = Arc::new(begun);
+    let begun = Begun::new(args.tasks, None);
     let builder = Runtime::builder(url).registry(registry).state(Arc::clone(&begun));
     let rt = builder.concurrency(args.concurrency).build().await?;
     check_empty(rt.client()).await?;
     let queues = config.into_iter().collect();
     rt.client().store().configure(QueueEdit::Apply { queues, resume: Resume::WithFile }).await?;
-    let text = "x".repeat(args.payload);
+    let text = text_of(args.payload)?;
     let mut added = 0;
     while added < args.tasks {
         let batch = BATCH.min(args.tasks - added);

@@ -2,14 +2,11 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use tokio::sync::Notify;
 
-use super::{BATCH, Begun, BenchArgs, Noop, call, check_empty, percentile};
+use super::{BATCH, Begun, BenchArgs, Noop, call, check_empty, percentile, text_of};
 use crate::client::Client;
 use crate::enqueue::Enqueue as _;
 use crate::error::{Error, Kind, Result};
@@ -46,7 +43,7 @@ pub(super) async fn measure(
 async fn drain(url: &str, args: &BenchArgs, processes: usize) -> Result<f64> {
     let client = Client::open(url).await?;
     check_empty(&client).await?;
-    let text = "x".repeat(args.payload);
+    let text = text_of(args.payload)?;
     let mut added = 0;
     while added < args.tasks {
         let batch = BATCH.min(args.tasks - added);
@@ -110,13 +107,7 @@ impl Drop for Worker {
 /// The worker process: serves from the first line of its input to the end of it.
 pub(super) async fn serve(url: &str, args: &BenchArgs) -> Result<()> {
     let registry = Registry::of(&[Noop::registration()])?;
-    let begun = Begun {
-        count: AtomicUsize::new(0),
-        goal: AtomicUsize::new(usize::MAX),
-        reached: Notify::new(),
-        times: None,
-    };
-    let builder = Runtime::builder(url).registry(registry).state(Arc::new(begun));
+    let builder = Runtime::builder(url).registry(registry).state(Begun::new(usize::MAX, None));
     let rt = builder.concurrency(args.concurrency).build().await?;
     let line = || {
         let mut line = String::new();
