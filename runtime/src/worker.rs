@@ -1,7 +1,7 @@
 //! The worker: claims tasks, keeps as many running as it may, and settles what they come to. One loop owns all of its
 //! state; attempts report to it, and it alone talks to the store, in turns (settle and claim, one round trip).
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,13 +20,17 @@ use crate::stopper::{Stopper, Unavailable};
 use crate::store::{Claim, Enlist, Queues, Settled, Settlement, Store, Turn, Turned, WorkerId};
 use crate::task::TaskId;
 
+mod ahead;
 mod beat;
+mod ended;
 mod lanes;
 mod leave;
 mod pace;
 mod report;
 mod vital;
 
+use ahead::{Ahead, MOST_AT_ONCE};
+use ended::Ended;
 use lanes::{Lanes, Sent};
 use pace::Pace;
 use report::{End, Report, Slot};
@@ -44,12 +48,6 @@ pub(crate) struct WorkerConfig {
     /// How long it may be silent before its tasks go to others.
     pub(crate) lease: Duration,
 }
-
-/// The most tasks that are claimed ahead of the running ones.
-const MOST_AHEAD: usize = 8000;
-
-/// The most that one turn claims: with several turns ahead, the store is at work on one while another is worked off.
-const MOST_AT_ONCE: usize = MOST_AHEAD / 4;
 
 /// What makes a turn worth while though others are on their way, or would be larger a moment later: so many tasks to
 /// settle or to claim.
@@ -86,12 +84,11 @@ impl Worker {
         let mut state = Loop {
             id,
             beat: beat::start(&self, id),
-            ahead: VecDeque::new(),
+            ahead: Ahead::default(),
             running: HashMap::new(),
             cancelling: HashSet::new(),
             busy: 0,
-            ended: Vec::new(),
-            ended_since: None,
+            ended: Ended::default(),
             dry: false,
             woken: false,
             last_claim: 0,
@@ -135,17 +132,13 @@ struct Loop {
     worker: Worker,
     id: WorkerId,
     beat: beat::Beat,
-    /// Claimed and not begun.
-    ahead: VecDeque<Claim>,
+    ahead: Ahead,
     running: HashMap<TaskId, Running>,
     /// Running tasks that were dropped because somebody wants them cancelled.
     cancelling: HashSet<TaskId>,
     /// Slots taken.
     busy: usize,
-    /// Ended, to be settled.
-    ended: Vec<Settlement>,
-    /// When it was first seen that some of them wait.
-    ended_since: Option<Instant>,
+    ended: Ended,
     /// The last claim found less than it wanted: nothing more until a signal.
     dry: bool,
     /// There was a signal since the last claim was sent: what it did not find may have come after it looked.
@@ -219,7 +212,7 @@ impl Loop {
     fn wake_at(&self) -> Option<Instant> {
         let retry = if self.has_lane() { self.not_before } else { None };
         // While turns are on their way, their answers are what to wait for.
-        let settle = if self.lanes.busy() == 0 && retry.is_none() { self.ended_since } else { None };
+        let settle = if self.lanes.busy() == 0 && retry.is_none() { self.ended.since() } else { None };
         [self.next_due, retry, settle.map(|since| since + SETTLE_WITHIN)].into_iter().flatten().min()
     }
 
@@ -237,8 +230,8 @@ impl Loop {
     }
 
     fn begin_attempts(&mut self) {
-        while self.free() > 0 {
-            let Some(claim) = self.ahead.pop_front() else { return };
+        while self.free() > 0 && !self.ended.is_full() {
+            let Some(claim) = self.ahead.claims.pop_front() else { return };
             self.begin(claim);
         }
     }
@@ -296,10 +289,9 @@ impl Loop {
         if want.max(if settles { self.ended.len() } else { 0 }) < worth {
             return None;
         }
-        self.ended_since = None;
         self.turns += 1;
         self.pace.send(self.lanes.busy(), self.worker.store.lanes());
-        let (number, worker, settle) = (self.turns, self.id, std::mem::take(&mut self.ended));
+        let (number, worker, settle) = (self.turns, self.id, self.ended.take());
         let queues = self.worker.config.queues.borrow().clone();
         let turn = Turn { worker, settle: settle.clone(), want, queues };
         let store = Arc::clone(&self.worker.store);
@@ -309,21 +301,17 @@ impl Loop {
 
     /// Whether what has ended is to be settled now. While the worker has more than it can run at once, more of it ends in a
     /// moment; else somebody may be waiting for this very one.
-    fn settles(&mut self, open: bool) -> bool {
-        if self.ended.is_empty() {
-            self.ended_since = None;
-            return false;
-        }
-        let since = *self.ended_since.get_or_insert_with(Instant::now);
-        let is_enough = self.ended.len() >= WORTH_A_TURN || self.ahead.is_empty() || !open;
-        is_enough || since.elapsed() >= SETTLE_WITHIN
+    fn settles(&self, open: bool) -> bool {
+        let Some(since) = self.ended.since() else { return false };
+        let is_enough = self.ended.len() >= WORTH_A_TURN || self.ended.is_full();
+        is_enough || self.ahead.claims.is_empty() || !open || since.elapsed() >= SETTLE_WITHIN
     }
 
     /// What the free slots can take, and ahead of them four times what will have begun when the answer is there, judged by
     /// other turns: slow tasks are left to other workers, fast ones are never waited for.
     fn want(&self) -> usize {
-        let target = self.free() + (4 * self.pace.per_turn(self.lanes.busy())).min(MOST_AHEAD);
-        let coming = self.ahead.len() + self.lanes.want();
+        let target = self.free() + (4 * self.pace.per_turn(self.lanes.busy())).min(self.ahead.most());
+        let coming = self.ahead.claims.len() + self.lanes.want();
         let room = target.saturating_sub(coming);
         if room * 2 < target && room < WORTH_A_TURN { 0 } else { room.min(MOST_AT_ONCE) }
     }
@@ -348,7 +336,7 @@ impl Loop {
                 if is_last {
                     self.dry = turned.claims.len() < sent.want && !self.woken;
                 }
-                self.ahead.extend(turned.claims);
+                self.ahead.add(turned.claims);
                 let next = turned.next.map(|wait| Instant::now() + wait);
                 // Only a claim looks at limits: what the last one said of them holds, whoever answers after it.
                 self.next_due = if is_last { next } else { self.next_due.into_iter().chain(next).min() };
@@ -360,7 +348,7 @@ impl Loop {
     }
 
     fn cancel(&mut self, id: TaskId) {
-        self.ahead.retain(|claim| {
+        self.ahead.claims.retain(|claim| {
             let cancelled = claim.fence.id == id;
             if cancelled {
                 self.ended.push(Settlement { fence: claim.fence, transition: dropped(true) });
@@ -385,7 +373,7 @@ impl Loop {
             "the store is in trouble"
         );
         self.in_trouble = true;
-        self.ended.splice(0..0, sent.settle);
+        self.ended.put_back(sent.settle);
         self.not_before = Some(Instant::now() + wait);
         self.dry = false;
     }
@@ -397,7 +385,7 @@ impl Loop {
             running = self.running.len(),
             "the lease was lost; starting over"
         );
-        self.ahead.clear();
+        self.ahead.claims.clear();
         self.ended.clear();
         for running in self.running.values() {
             running.ctx.cancel();

@@ -63,6 +63,7 @@ suite! {
         adding_a_known_id_under_another_name_takes_no_name
         adding_a_known_id_is_added_though_its_name_has_gone_to_another
         the_answers_of_a_batch_are_aligned_with_its_tasks
+        a_batch_of_unlike_tasks_is_there_as_it_was_given
         an_empty_batch_adds_nothing
         a_batch_of_a_thousand_is_there_whole
         a_payload_of_one_mebibyte_comes_back_whole

@@ -103,6 +103,21 @@ async fn fewer_than_make_a_bundle_are_rows_of_history() -> Result<(), BoxError> 
 }
 
 #[tokio::test]
+async fn what_is_large_is_a_row_of_history_beside_the_bundle() -> Result<(), BoxError> {
+    let place = Place::open().await?;
+    let large = Task { payload: vec![7; 5000], name: Some("report".into()), ..task() };
+    place.store.push(vec![large.clone()]).await?;
+    let hand = Hand::enlist(&place.store).await?;
+    let claims = hand.claim(11).await?;
+    let settled = hand.turn(claims.iter().map(success).collect(), 0, Queues::All).await?.settled;
+    assert_eq!(settled, [Settled::Applied; 11]);
+    assert_eq!(place.rows(), "2 10 1");
+    let record = place.store.get(vec![large.id]).await?.remove(0).ok_or("it is gone")?;
+    assert_eq!((record.state, record.payload), (TaskState::Succeeded, large.payload));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_walk_goes_through_bundles_history_and_what_waits_in_the_order_of_ids() -> Result<(), BoxError> {
     let place = Place::open().await?;
     let waiting = id(1_750_000_000 * BUCKET + 3, 200);

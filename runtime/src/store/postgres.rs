@@ -46,6 +46,7 @@ mod open;
 mod partitions;
 mod passfile;
 mod pool;
+mod portion;
 mod pull;
 mod push;
 mod refusal;

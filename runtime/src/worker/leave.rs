@@ -6,13 +6,17 @@ use tokio::time::sleep_until;
 use super::Loop;
 use super::report::Report;
 use crate::outcome::Transition;
-use crate::store::Settlement;
+use crate::store::{Claim, Settlement};
+
+/// How often the store may fail: after that the lease gives the tasks to others.
+const TRIES: usize = 5;
 
 impl Loop {
     /// Claims that never began go back at once.
     pub(super) fn give_back(&mut self) {
-        let unbegun = self.ahead.drain(..).map(|claim| claim.fence);
-        self.ended.extend(unbegun.map(|fence| Settlement { fence, transition: Transition::Refund }));
+        for Claim { fence, .. } in self.ahead.claims.drain(..) {
+            self.ended.push(Settlement { fence, transition: Transition::Refund });
+        }
     }
 
     /// Waits for all answers; what they bring goes back.
@@ -30,12 +34,14 @@ impl Loop {
         while let Ok(report) = inbox.try_recv() {
             self.note(report);
         }
-        // A few tries: after these the lease gives the tasks to others.
-        for _ in 0..5 {
-            let Some(sent) = self.next_turn(false) else { break };
+        let mut tries = 0;
+        while tries < TRIES
+            && let Some(sent) = self.next_turn(false)
+        {
             self.lanes.send(sent);
             self.hear_out().await;
             if let Some(time) = self.not_before {
+                tries += 1;
                 sleep_until(time).await;
             }
         }

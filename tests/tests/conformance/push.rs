@@ -157,6 +157,39 @@ pub(crate) async fn the_answers_of_a_batch_are_aligned_with_its_tasks(f: Fixture
     Ok(())
 }
 
+pub(crate) async fn a_batch_of_unlike_tasks_is_there_as_it_was_given(f: Fixture) -> Result<()> {
+    let at = |due| Task { due, ..task() };
+    let unnamed = [
+        task(),
+        Task { queue: "mail".into(), priority: -7, payload: Vec::new(), ..task() },
+        Task { tag: Some("ténant\0 42".into()), options: Some(vec![0, 255, 1]), ..task() },
+        at(Due::In(HOUR)),
+        at(Due::In(Duration::ZERO)),
+        at(Due::In(Duration::MAX)),
+        at(Due::At(f.now().after(HOUR))),
+        at(Due::At(f.now().before(HOUR))),
+    ];
+    let fresh = unnamed.clone().map(|given| Task { id: task().id, ..given });
+    let named = fresh.into_iter().chain([Task { name: Some("welcome-1".into()), ..task() }]).collect();
+    for batch in [unnamed.to_vec(), named] {
+        assert!(f.store().push(batch.clone()).await?.iter().all(|pushed| *pushed == Pushed::Added));
+        for given in batch {
+            let record = f.record(given.id).await?;
+            let eta = match given.due {
+                Due::Now => f.now(),
+                Due::In(delay) => f.now().after(delay),
+                Due::At(time) => time.max(f.now()),
+            };
+            let state = if eta > f.now() { TaskState::Scheduled } else { TaskState::Ready };
+            assert_eq!((record.eta, record.created, record.state), (eta, f.now(), state));
+            assert_eq!((record.queue, record.priority), (given.queue.into_owned(), given.priority));
+            assert_eq!((record.name, record.tag), (given.name, given.tag));
+            assert_eq!((record.options, record.payload), (given.options, given.payload));
+        }
+    }
+    Ok(())
+}
+
 pub(crate) async fn an_empty_batch_adds_nothing(f: Fixture) -> Result<()> {
     assert_eq!(f.store().push(Vec::new()).await?, []);
     assert_eq!(f.store().counts().await?, []);

@@ -134,7 +134,14 @@ mod tests {
 
     fn claim(name: Option<&str>, attempt: u32) -> Claim {
         Claim {
-            fence: Fence { id: TaskId::new(), epoch: 1, named: name.is_some(), row: 0, limit: 0 },
+            fence: Fence {
+                id: TaskId::new(),
+                epoch: 1,
+                named: name.is_some(),
+                row: 0,
+                large: false,
+                limit: 0,
+            },
             attempt,
             crashes: 0,
             age: Duration::ZERO,

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::bundle;
 use super::claims;
 use super::push::task_id;
 use super::tid::{self, Tid};
@@ -57,12 +58,14 @@ pub(super) fn read_claim(row: &Row, slot: claims::Slot, by_place: bool) -> Claim
     let name: Option<String> = row.get(6);
     let tid = if by_place { row.get::<_, Option<Tid>>(11).map_or(0, Tid::pack) } else { 0 };
     let first = row.get::<_, Option<i64>>(4).unwrap_or(now);
+    let payload: Vec<u8> = row.get(10);
     Claim {
         fence: Fence {
             id: task_id(row.get(0)),
             epoch: row.get(1),
             named: name.is_some(),
             row: i64::from(slot) << tid::BITS | tid,
+            large: payload.len() > bundle::LARGEST,
             limit: 0,
         },
         attempt: row.get::<_, i32>(2).unsigned_abs(),
@@ -74,7 +77,7 @@ pub(super) fn read_claim(row: &Row, slot: claims::Slot, by_place: bool) -> Claim
         eta: Timestamp::from_micros(row.get(8)),
         retry: None,
         options: row.get(9),
-        payload: row.get(10),
+        payload,
     }
 }
 

@@ -10,6 +10,10 @@ use crate::task::TaskId;
 /// Ids of so many milliseconds, as a power of two, share a bucket: so it is the first five bytes of them.
 const WIDTH: u32 = 8;
 
+/// Payloads of more bytes than this are kept in a row of their own: whoever looks for one task of a bundle reads all of
+/// it, and no row takes more than a gigabyte.
+pub(super) const LARGEST: usize = 4096;
+
 /// The bucket of an id: its milliseconds are the first six bytes.
 pub(super) fn bucket(id: TaskId) -> i64 {
     let millis = id.as_bytes()[..6].iter().fold(0, |millis, byte| millis << 8 | i64::from(*byte));

@@ -20,6 +20,12 @@ pub(super) fn fault_with(
     Error::with_source(kind, format!("cannot {act}: {advice}"), error)
 }
 
+/// Whether the server has refused what is there already.
+pub(super) fn is_unique_violation(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+    source.and_then(tokio_postgres::Error::code) == Some(&SqlState::UNIQUE_VIOLATION)
+}
+
 fn advice(code: Option<&SqlState>) -> (Kind, &'static str) {
     let Some(code) = code else {
         return (Kind::Unavailable, "the connection to the server was lost; it is tried again");

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::base::Base;
 use super::fault::closed;
 use super::fresh::are_fresh;
+use super::portion;
 use crate::backoff::Backoff;
 use crate::error::Result;
 use crate::store::Pushed;
@@ -65,11 +66,27 @@ async fn run(base: Arc<Base>, mut inbox: mpsc::UnboundedReceiver<Request>) {
     while inbox.recv_many(&mut gathered, CALLERS).await > 0 {
         // Tasks that may be known are looked up first; the others need not wait for that.
         let (fresh, known): (Vec<_>, Vec<_>) = gathered.drain(..).partition(|request| request.fresh);
-        tokio::join!(serve(&base, fresh), serve(&base, known));
+        let began = Instant::now();
+        tokio::join!(serve_all(&base, fresh, began), serve_all(&base, known, began));
     }
 }
 
-async fn serve(base: &Base, mut requests: Vec<Request>) {
+/// Batches of callers that one statement takes; a caller with more than that is served alone.
+async fn serve_all(base: &Base, requests: Vec<Request>, began: Instant) {
+    let (mut batch, mut sum) = (Vec::new(), 0);
+    for request in requests {
+        let size = portion::size(&request.tasks);
+        if sum + size > portion::LARGEST {
+            serve(base, std::mem::take(&mut batch), began).await;
+            sum = 0;
+        }
+        sum += size;
+        batch.push(request);
+    }
+    serve(base, batch, began).await;
+}
+
+async fn serve(base: &Base, mut requests: Vec<Request>, began: Instant) {
     if requests.is_empty() {
         return;
     }
@@ -80,7 +97,7 @@ async fn serve(base: &Base, mut requests: Vec<Request>) {
     } else {
         requests.iter().flat_map(|request| &request.tasks).cloned().collect()
     };
-    match push(base, &tasks, fresh).await {
+    match push(base, &tasks, fresh, began).await {
         Ok(pushed) => {
             let mut rest = pushed.as_slice();
             for (request, size) in requests.into_iter().zip(sizes) {
@@ -98,7 +115,7 @@ async fn serve(base: &Base, mut requests: Vec<Request>) {
         // Somebody's tasks cannot be added: each tries alone, and hears of its own.
         Err(_) => {
             for request in requests {
-                let pushed = push(base, &request.tasks, false).await;
+                let pushed = push(base, &request.tasks, false, began).await;
                 let _ = request.answer.send(pushed);
             }
         }
@@ -106,9 +123,8 @@ async fn serve(base: &Base, mut requests: Vec<Request>) {
 }
 
 /// Adds tasks; goes on for a while when the server is away.
-async fn push(base: &Base, tasks: &[Task], mut fresh: bool) -> Result<Vec<Pushed>> {
+async fn push(base: &Base, tasks: &[Task], mut fresh: bool, began: Instant) -> Result<Vec<Pushed>> {
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-    let began = Instant::now();
     loop {
         let error = match base.push(tasks, fresh).await {
             Ok(pushed) => return Ok(pushed),

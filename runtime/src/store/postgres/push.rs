@@ -1,4 +1,5 @@
-//! Adding tasks: one insert for a batch of like ones, one statement that takes names and inserts for any others.
+//! Adding tasks: one insert for a batch of like ones, one for any without names, and one statement that takes names and
+//! inserts.
 
 use std::collections::HashSet;
 use std::sync::PoisonError;
@@ -9,7 +10,9 @@ use uuid::Uuid;
 
 use super::base::Base;
 use super::bundle;
+use super::fault::is_unique_violation;
 use super::marks::LAG;
+use super::portion::portions;
 use super::sql::{Session, Sql};
 use super::text::pack;
 use crate::error::Result;
@@ -24,6 +27,28 @@ const PLAIN: Sql = Sql {
     INSERT INTO @.task(id, place, priority, eta, created, queue, payload)
     SELECT unnest($4), 0, $2, now, now, $3, unnest($5) FROM clock",
     types: &[Type::INT8, Type::INT2, Type::TEXT, Type::UUID_ARRAY, Type::BYTEA_ARRAY],
+};
+
+/// Any tasks without names, likewise without `ON CONFLICT`.
+const UNNAMED: Sql = Sql {
+    text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now)
+    INSERT INTO @.task(id, place, priority, eta, created, queue, tag, options, payload)
+    SELECT id, CASE WHEN eta > now THEN 1 ELSE 0 END, priority, eta, now, queue, tag, options, payload
+    FROM (SELECT u.*, CASE WHEN wait IS NULL THEN greatest(at, now)
+            ELSE now + least(wait, 9223372036854775807 - now) END AS eta
+        FROM (SELECT unnest($2) AS id, unnest($3) AS queue, unnest($4) AS tag, unnest($5) AS priority, unnest($6) AS wait,
+            unnest($7) AS at, unnest($8) AS options, unnest($9) AS payload, now FROM clock) u) timed",
+    types: &[
+        Type::INT8,
+        Type::UUID_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::TEXT_ARRAY,
+        Type::INT2_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BYTEA_ARRAY,
+        Type::BYTEA_ARRAY,
+    ],
 };
 
 /// Any tasks. A name is taken unless a pending task has it or its tombstone still stands; in the order of the names, so
@@ -97,9 +122,6 @@ pub(super) const ADD_QUEUES: Sql = Sql {
     types: &[Type::TEXT_ARRAY],
 };
 
-/// More tasks than this go in several statements.
-const MOST: usize = 5000;
-
 pub(super) fn uuid(id: TaskId) -> Uuid {
     Uuid::from_bytes(*id.as_bytes())
 }
@@ -126,16 +148,31 @@ impl Base {
     }
 
     async fn push_in(&self, session: &Session, tasks: &[Task], fresh: bool) -> Result<Vec<Pushed>> {
-        if fresh && let Some(plain) = Plain::of(tasks) {
-            match plain.push(session, self.now()).await {
-                Ok(()) => return Ok(vec![Pushed::Added; tasks.len()]),
-                Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION) => {}
-                Err(error) => return Err(super::fault::fault("add tasks", error)),
+        if fresh {
+            match self.push_fresh(session, tasks).await {
+                Err(error) if is_unique_violation(&error) => {}
+                done => return done,
             }
-        } else if fresh && tasks.len() <= MOST {
-            return add(session, self.now(), tasks).await;
         }
         session.in_transaction("add tasks", self.push_carefully(session, tasks)).await
+    }
+
+    /// Fails if the id of one without a name is there.
+    async fn push_fresh(&self, session: &Session, tasks: &[Task]) -> Result<Vec<Pushed>> {
+        let is_one = portions(tasks).nth(1).is_none();
+        let all = async {
+            let mut pushed = Vec::with_capacity(tasks.len());
+            for portion in portions(tasks) {
+                if portion.iter().all(|task| task.name.is_none()) {
+                    insert(session, self.now(), portion).await?;
+                    pushed.resize(pushed.len() + portion.len(), Pushed::Added);
+                } else {
+                    pushed.extend(add(session, self.now(), portion).await?);
+                }
+            }
+            Ok(pushed)
+        };
+        if is_one { all.await } else { session.in_transaction("add tasks", all).await }
     }
 
     /// What took long to commit stands at an older time than marks may have reached meanwhile.
@@ -163,9 +200,10 @@ impl Base {
             }
         }
         let mut pushed = vec![Pushed::Added; tasks.len()];
-        for (places, new) in places.chunks(MOST).zip(new.chunks(MOST)) {
+        let mut places = places.into_iter();
+        for new in portions(&new) {
             let answers = add(session, self.now(), new).await?;
-            places.iter().zip(answers).for_each(|(place, answer)| pushed[*place] = answer);
+            places.by_ref().zip(answers).for_each(|(place, answer)| pushed[place] = answer);
         }
         session.rows("look for tasks that have finished", &UNDO_TWICE, &[&ids, &buckets]).await?;
         Ok(pushed)
@@ -187,6 +225,17 @@ impl Base {
         known.extend(new.into_iter().map(str::to_owned));
         Ok(())
     }
+}
+
+/// Adds tasks that have no names.
+async fn insert(session: &Session, now: Option<i64>, tasks: &[Task]) -> Result<()> {
+    if let Some(plain) = Plain::of(tasks) {
+        return plain.push(session, now).await;
+    }
+    let Columns { ids, queues, tags, priorities, waits, times, options, payloads, .. } = Columns::of(tasks);
+    let parameters: [super::sql::Parameter<'_>; 9] =
+        [&now, &ids, &queues, &tags, &priorities, &waits, &times, &options, &payloads];
+    session.rows("add tasks", &UNNAMED, &parameters).await.map(drop)
 }
 
 /// Adds any tasks with one statement.
@@ -238,10 +287,10 @@ impl<'a> Plain<'a> {
         })
     }
 
-    async fn push(&self, session: &Session, now: Option<i64>) -> Result<(), tokio_postgres::Error> {
+    async fn push(&self, session: &Session, now: Option<i64>) -> Result<()> {
         let parameters: [super::sql::Parameter<'_>; 5] =
             [&now, &self.priority, &self.queue, &self.ids, &self.payloads];
-        session.run_sql(&PLAIN, &parameters).await.map(drop)
+        session.rows("add tasks", &PLAIN, &parameters).await.map(drop)
     }
 }
 

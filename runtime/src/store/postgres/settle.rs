@@ -43,7 +43,7 @@ pub(super) struct Finish<'a> {
     pub(super) bundled: bool,
     /// Whether a name needs a tombstone.
     pub(super) named: bool,
-    /// Whether any is more than a plain success.
+    /// Whether any is more than a plain success, or too large for a bundle.
     pub(super) varied: bool,
 }
 
@@ -172,7 +172,7 @@ impl<'a> Finish<'a> {
         error: Option<&'a String>,
         result: Option<&'a [u8]>,
     ) {
-        self.varied |= state != TaskState::Succeeded || result.is_some();
+        self.varied |= state != TaskState::Succeeded || result.is_some() || fence.large;
         self.named |= fence.named;
         match (&mut self.tids, Tid::unpack(fence.row)) {
             (Some(tids), Some(tid)) => tids.push(tid),

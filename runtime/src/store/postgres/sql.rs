@@ -167,16 +167,6 @@ impl Session {
         self.run(&text, sql.types, parameters).await.map_err(|error| fault(act, error))
     }
 
-    /// Runs a statement, its error as the server gave it.
-    pub(super) async fn run_sql(
-        &self,
-        sql: &Sql,
-        parameters: &[Parameter<'_>],
-    ) -> Result<Vec<Row>, tokio_postgres::Error> {
-        let text = self.dialect.written(sql.text);
-        self.run(&text, sql.types, parameters).await
-    }
-
     /// Runs a statement whose text is made for the occasion.
     pub(super) async fn run(
         &self,

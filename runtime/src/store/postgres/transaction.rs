@@ -7,6 +7,7 @@
 use uuid::Uuid;
 
 use super::notify::{added_at, channel};
+use super::portion::portions;
 use super::push::{ADD_QUEUES, ANY, Columns, HOLDER, task_id};
 use super::sql::Dialect;
 use crate::client::Added;
@@ -89,6 +90,19 @@ async fn add(driver: &mut impl Driver, schema: &str, tasks: &[Task]) -> Result<V
     queues.sort_unstable();
     queues.dedup();
     driver.queues(&dialect.write(ADD_QUEUES.text), &queues).await?;
+    let mut pushed = Vec::with_capacity(tasks.len());
+    for portion in portions(tasks) {
+        pushed.extend(add_portion(driver, &dialect, schema, portion).await?);
+    }
+    Ok(pushed)
+}
+
+async fn add_portion(
+    driver: &mut impl Driver,
+    dialect: &Dialect,
+    schema: &str,
+    tasks: &[Task],
+) -> Result<Vec<Pushed>> {
     let rows = driver.add(&dialect.write(ANY.text), &Columns::of(tasks)).await?;
     let mut pushed = vec![Pushed::Added; tasks.len()];
     for (place, holder, at) in rows {

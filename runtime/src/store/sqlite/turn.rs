@@ -156,6 +156,7 @@ impl Session {
                 epoch: epoch.unwrap_or(0) + 1,
                 named: name.is_some(),
                 row: row.get(0)?,
+                large: false,
                 limit: 0,
             },
             attempt: attempt.unwrap_or(0) + 1,
