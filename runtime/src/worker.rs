@@ -283,9 +283,10 @@ impl Loop {
             return None;
         }
         self.not_before = None;
-        let want = if open && !self.dry { self.want() } else { 0 };
+        let is_full = self.ended.is_full();
+        let want = if open && !self.dry && !is_full { self.want() } else { 0 };
         let settles = self.settles(open);
-        let worth = if self.lanes.busy() == 0 { 1 } else { WORTH_A_TURN };
+        let worth = if self.lanes.busy() == 0 || is_full { 1 } else { WORTH_A_TURN };
         if want.max(if settles { self.ended.len() } else { 0 }) < worth {
             return None;
         }

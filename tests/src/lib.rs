@@ -16,6 +16,7 @@ pub mod postgres;
 mod process;
 mod python;
 mod recording;
+mod refusing;
 #[cfg(feature = "http")]
 pub mod served;
 mod stores;
@@ -35,6 +36,7 @@ pub use place::Place;
 pub use process::Process;
 pub use python::python;
 pub use recording::Recording;
+pub use refusing::Refusing;
 pub use rustix::process::Signal;
 pub use stores::open_store;
 pub use tail::Tail;

@@ -87,6 +87,49 @@ async fn the_answers_of_a_large_batch_are_aligned_with_its_tasks() -> Result<(),
     Ok(())
 }
 
+/// What may be there already is looked for first, and then added in portions as well.
+#[tokio::test]
+async fn the_answers_of_a_large_batch_that_is_tried_again_are_aligned_with_its_tasks() -> Result<(), BoxError>
+{
+    let watched = Watched::open().await?;
+    let (holder, mut batch) = (Task { name: Some("once".into()), ..task() }, large(40));
+    let taken = [3, 17, 20, 39];
+    for place in taken {
+        batch[place].name = Some("once".into());
+    }
+    let first = vec![batch[0].clone(), batch[25].clone()];
+    watched.store.push([vec![holder.clone()], first].concat()).await?;
+    watched.statements();
+    for (place, pushed) in watched.store.push(batch).await?.into_iter().enumerate() {
+        let expected = if taken.contains(&place) { Pushed::NameTaken(holder.id) } else { Pushed::Added };
+        assert_eq!(pushed, expected, "task {place}");
+    }
+    assert_eq!(watched.statements(), 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn named_tasks_of_several_portions_are_each_answered() -> Result<(), BoxError> {
+    let watched = Watched::open().await?;
+    let holder = Task { name: Some("7".into()), ..task() };
+    watched.store.push(vec![holder.clone()]).await?;
+    watched.statements();
+    let name = |place: usize| (place % 3 == 1).then(|| (place / 1000).to_string());
+    let batch: Vec<Task> = (0..12_000).map(|place| Task { name: name(place), ..task() }).collect();
+    let pushed = watched.store.push(batch.clone()).await?;
+    assert_eq!(watched.statements(), 3);
+    let mut holders = std::collections::HashMap::from([("7".to_owned(), holder.id)]);
+    for (task, pushed) in batch.iter().zip(pushed) {
+        let holder = task.name.clone().map(|name| *holders.entry(name).or_insert(task.id));
+        let expected = match holder {
+            Some(holder) if holder != task.id => Pushed::NameTaken(holder),
+            _ => Pushed::Added,
+        };
+        assert_eq!(pushed, expected);
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_large_batch_of_which_one_cannot_be_added_leaves_nothing() -> Result<(), BoxError> {
     let watched = Watched::open().await?;

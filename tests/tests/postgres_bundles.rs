@@ -105,15 +105,26 @@ async fn fewer_than_make_a_bundle_are_rows_of_history() -> Result<(), BoxError> 
 #[tokio::test]
 async fn what_is_large_is_a_row_of_history_beside_the_bundle() -> Result<(), BoxError> {
     let place = Place::open().await?;
-    let large = Task { payload: vec![7; 5000], name: Some("report".into()), ..task() };
-    place.store.push(vec![large.clone()]).await?;
+    let large = [
+        Task { payload: vec![7; 5000], name: Some("report".into()), ..task() },
+        Task { options: Some(vec![7; 5000]), ..task() },
+    ];
+    place.store.push(large.to_vec()).await?;
     let hand = Hand::enlist(&place.store).await?;
-    let claims = hand.claim(11).await?;
+    let claims = hand.claim(12).await?;
+    // One of the small ones fails once, with much to say.
+    let error = "no ".repeat(2000);
+    let retry = Transition::Retry { wait: Default::default(), error: error.clone() };
+    hand.turn(vec![Settlement { fence: claims[0].fence, transition: retry }], 0, Queues::All).await?;
+    let claims = [claims[1..].to_vec(), hand.claim(1).await?].concat();
     let settled = hand.turn(claims.iter().map(success).collect(), 0, Queues::All).await?.settled;
-    assert_eq!(settled, [Settled::Applied; 11]);
-    assert_eq!(place.rows(), "2 10 1");
-    let record = place.store.get(vec![large.id]).await?.remove(0).ok_or("it is gone")?;
-    assert_eq!((record.state, record.payload), (TaskState::Succeeded, large.payload));
+    assert_eq!(settled, [Settled::Applied; 12]);
+    assert_eq!(place.rows(), "2 9 3");
+    let records = place.store.get(vec![large[0].id, large[1].id, claims[11].fence.id]).await?;
+    let records: Vec<_> = records.into_iter().map(|record| record.expect("it is kept")).collect();
+    assert!(records.iter().all(|record| record.state == TaskState::Succeeded));
+    assert_eq!((&records[0].payload, &records[1].options), (&large[0].payload, &large[1].options));
+    assert_eq!(records[2].error.as_deref(), Some(&*error));
     Ok(())
 }
 

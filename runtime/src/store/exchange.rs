@@ -73,7 +73,7 @@ pub struct Fence {
     pub named: bool,
     /// Where the store keeps the task, if that is not told by its id; the store's own affair.
     pub row: i64,
-    /// Whether the payload is so large that the end of the task is written apart from others; the store's own affair.
+    /// Whether what is kept of the task may be too large to be kept with others; the store's own affair.
     pub large: bool,
     /// Which limits are to be told that the attempt has ended, 0 if its queue has none; the store's own affair.
     pub limit: i64,

@@ -7,7 +7,7 @@ use crate::store::Claim;
 /// The most tasks that are claimed ahead of the running ones.
 const MOST: usize = 8000;
 
-/// The most bytes of payloads ahead of the running ones, judged by what was claimed before.
+/// About the most bytes ahead of the running ones, judged by what was claimed before.
 const MOST_BYTES: usize = 32 << 20;
 
 /// The most that one turn claims: with several turns ahead, the store is at work on one while another is worked off.
@@ -17,13 +17,17 @@ pub(super) const MOST_AT_ONCE: usize = MOST / 4;
 #[derive(Default)]
 pub(super) struct Ahead {
     pub(super) claims: VecDeque<Claim>,
-    /// How large payloads have been on average lately, in bytes.
+    /// How large claims have been on average lately, in bytes.
     size: usize,
+}
+
+fn size(claim: &Claim) -> usize {
+    claim.payload.len() + claim.options.as_ref().map_or(0, Vec::len)
 }
 
 impl Ahead {
     pub(super) fn add(&mut self, claims: Vec<Claim>) {
-        let bytes: usize = claims.iter().map(|claim| claim.payload.len()).sum();
+        let bytes: usize = claims.iter().map(size).sum();
         if let Some(size) = bytes.checked_div(claims.len()) {
             // Large ones come back sooner than small ones are trusted.
             self.size = size.max(self.size / 2);

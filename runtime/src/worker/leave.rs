@@ -35,15 +35,14 @@ impl Loop {
             self.note(report);
         }
         let mut tries = 0;
-        while tries < TRIES
-            && let Some(sent) = self.next_turn(false)
-        {
-            self.lanes.send(sent);
-            self.hear_out().await;
+        while tries < TRIES {
             if let Some(time) = self.not_before {
-                tries += 1;
                 sleep_until(time).await;
             }
+            let Some(sent) = self.next_turn(false) else { break };
+            self.lanes.send(sent);
+            self.hear_out().await;
+            tries += usize::from(self.in_trouble);
         }
         if let Err(error) = self.worker.store.retire(self.id).await {
             tracing::error!(error = error.chain(), "the worker could not retire; its lease will run out");

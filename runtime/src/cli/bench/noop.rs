@@ -73,7 +73,7 @@ fn payload_size(text: &str) -> usize {
     call(text).into_draft().task.payload.len()
 }
 
-/// The argument with which the payload of a call has so many bytes.
+/// The argument with which the payload of a call has so many bytes, or one less where none has them.
 pub(super) fn text_of(payload: usize) -> Result<String> {
     let empty = payload_size("");
     let Some(room) = payload.checked_sub(empty) else {

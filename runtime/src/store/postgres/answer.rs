@@ -58,14 +58,16 @@ pub(super) fn read_claim(row: &Row, slot: claims::Slot, by_place: bool) -> Claim
     let name: Option<String> = row.get(6);
     let tid = if by_place { row.get::<_, Option<Tid>>(11).map_or(0, Tid::pack) } else { 0 };
     let first = row.get::<_, Option<i64>>(4).unwrap_or(now);
-    let payload: Vec<u8> = row.get(10);
+    let (epoch, options, payload): (i64, Option<Vec<u8>>, Vec<u8>) = (row.get(1), row.get(9), row.get(10));
+    let size = payload.len() + options.as_ref().map_or(0, Vec::len);
     Claim {
         fence: Fence {
             id: task_id(row.get(0)),
-            epoch: row.get(1),
+            epoch,
             named: name.is_some(),
             row: i64::from(slot) << tid::BITS | tid,
-            large: payload.len() > bundle::LARGEST,
+            // Of an earlier attempt, there may be an error of any length.
+            large: size > bundle::LARGEST || epoch > 1,
             limit: 0,
         },
         attempt: row.get::<_, i32>(2).unsigned_abs(),
@@ -76,7 +78,7 @@ pub(super) fn read_claim(row: &Row, slot: claims::Slot, by_place: bool) -> Claim
         priority: row.get(7),
         eta: Timestamp::from_micros(row.get(8)),
         retry: None,
-        options: row.get(9),
+        options,
         payload,
     }
 }

@@ -10,9 +10,16 @@ use crate::task::TaskId;
 /// Ids of so many milliseconds, as a power of two, share a bucket: so it is the first five bytes of them.
 const WIDTH: u32 = 8;
 
-/// Payloads of more bytes than this are kept in a row of their own: whoever looks for one task of a bundle reads all of
-/// it, and no row takes more than a gigabyte.
+/// A task of more bytes than this is kept in a row of its own: whoever looks for one task of a bundle reads all of it, and
+/// no row takes more than a gigabyte.
 pub(super) const LARGEST: usize = 4096;
+
+/// Whether a bundle takes a task of `gone`.
+pub(super) fn small() -> String {
+    format!(
+        "octet_length(payload) + coalesce(octet_length(options), 0) + coalesce(octet_length(error), 0) <= {LARGEST}"
+    )
+}
 
 /// The bucket of an id: its milliseconds are the first six bytes.
 pub(super) fn bucket(id: TaskId) -> i64 {

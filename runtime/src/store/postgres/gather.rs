@@ -66,30 +66,33 @@ async fn run(base: Arc<Base>, mut inbox: mpsc::UnboundedReceiver<Request>) {
     while inbox.recv_many(&mut gathered, CALLERS).await > 0 {
         // Tasks that may be known are looked up first; the others need not wait for that.
         let (fresh, known): (Vec<_>, Vec<_>) = gathered.drain(..).partition(|request| request.fresh);
-        let began = Instant::now();
-        tokio::join!(serve_all(&base, fresh, began), serve_all(&base, known, began));
+        tokio::join!(serve_all(&base, fresh), serve_all(&base, known));
     }
 }
 
-/// Batches of callers that one statement takes; a caller with more than that is served alone.
-async fn serve_all(base: &Base, requests: Vec<Request>, began: Instant) {
-    let (mut batch, mut sum) = (Vec::new(), 0);
-    for request in requests {
-        let size = portion::size(&request.tasks);
-        if sum + size > portion::LARGEST {
-            serve(base, std::mem::take(&mut batch), began).await;
-            sum = 0;
+/// In batches that one statement takes; a caller with more than that is served alone.
+async fn serve_all(base: &Base, requests: Vec<Request>) {
+    let mut rest = requests.into_iter().peekable();
+    while rest.peek().is_some() {
+        let (mut count, mut size) = (0, 0);
+        let mut fits = |request: &Request| {
+            count += request.tasks.len();
+            size += portion::size(&request.tasks);
+            count <= portion::MOST && size <= portion::LARGEST
+        };
+        let mut batch = Vec::new();
+        while let Some(request) = rest.next_if(|request| fits(request) || batch.is_empty()) {
+            batch.push(request);
         }
-        sum += size;
-        batch.push(request);
+        if let Err(error) = serve(base, batch).await {
+            // It is gone for all: nobody waits for the same once more.
+            rest.by_ref().for_each(|request| drop(request.answer.send(Err(error.clone()))));
+        }
     }
-    serve(base, batch, began).await;
 }
 
-async fn serve(base: &Base, mut requests: Vec<Request>, began: Instant) {
-    if requests.is_empty() {
-        return;
-    }
+/// Fails if the server is away.
+async fn serve(base: &Base, mut requests: Vec<Request>) -> Result<()> {
     let sizes: Vec<usize> = requests.iter().map(|request| request.tasks.len()).collect();
     let fresh = requests.iter().all(|request| request.fresh);
     let tasks: Vec<Task> = if requests.len() == 1 {
@@ -97,7 +100,7 @@ async fn serve(base: &Base, mut requests: Vec<Request>, began: Instant) {
     } else {
         requests.iter().flat_map(|request| &request.tasks).cloned().collect()
     };
-    match push(base, &tasks, fresh, began).await {
+    match push(base, &tasks, fresh).await {
         Ok(pushed) => {
             let mut rest = pushed.as_slice();
             for (request, size) in requests.into_iter().zip(sizes) {
@@ -111,20 +114,25 @@ async fn serve(base: &Base, mut requests: Vec<Request>, began: Instant) {
             for request in requests {
                 let _ = request.answer.send(Err(error.clone()));
             }
+            if error.is_unavailable() {
+                return Err(error);
+            }
         }
         // Somebody's tasks cannot be added: each tries alone, and hears of its own.
         Err(_) => {
             for request in requests {
-                let pushed = push(base, &request.tasks, false, began).await;
+                let pushed = push(base, &request.tasks, false).await;
                 let _ = request.answer.send(pushed);
             }
         }
     }
+    Ok(())
 }
 
 /// Adds tasks; goes on for a while when the server is away.
-async fn push(base: &Base, tasks: &[Task], mut fresh: bool, began: Instant) -> Result<Vec<Pushed>> {
+async fn push(base: &Base, tasks: &[Task], mut fresh: bool) -> Result<Vec<Pushed>> {
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+    let began = Instant::now();
     loop {
         let error = match base.push(tasks, fresh).await {
             Ok(pushed) => return Ok(pushed),

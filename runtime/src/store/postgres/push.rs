@@ -12,7 +12,7 @@ use super::base::Base;
 use super::bundle;
 use super::fault::is_unique_violation;
 use super::marks::LAG;
-use super::portion::portions;
+use super::portion::{Portion, portions};
 use super::sql::{Session, Sql};
 use super::text::pack;
 use crate::error::Result;
@@ -51,8 +51,8 @@ const UNNAMED: Sql = Sql {
     ],
 };
 
-/// Any tasks. A name is taken unless a pending task has it or its tombstone still stands; in the order of the names, so
-/// that two batches cannot wait for each other. Answers the named tasks whose names were not to be had, and whose they
+/// Any tasks. A name is taken unless a pending task has it or its tombstone still stands; in the order of the names' bytes,
+/// in which they are buried as well, so that two statements cannot wait for each other. Answers the named tasks whose names were not to be had, and whose they
 /// are, if the statement's snapshot shows it; and last the time.
 pub(super) const ANY: Sql = Sql {
     text: "WITH clock AS MATERIALIZED (SELECT coalesce($1::int8, NOW) AS now),
@@ -63,9 +63,10 @@ pub(super) const ANY: Sql = Sql {
             $10::bytea[])
             WITH ORDINALITY AS u(id, queue, name, tag, priority, wait, at, options, payload, nr), clock),
     wanted AS (
-        SELECT DISTINCT ON (queue, name) queue, name, id FROM given WHERE name IS NOT NULL ORDER BY queue, name, nr),
+        SELECT DISTINCT ON (q, n) queue COLLATE \"C\" AS q, name COLLATE \"C\" AS n, id
+        FROM given WHERE name IS NOT NULL ORDER BY q, n, nr),
     taken AS (
-        INSERT INTO @.name AS n (queue, name, id) SELECT queue, name, id FROM wanted ORDER BY queue, name
+        INSERT INTO @.name AS n (queue, name, id) SELECT q, n, id FROM wanted ORDER BY q, n
         ON CONFLICT ON CONSTRAINT name_name DO UPDATE SET id = excluded.id, until = NULL
         WHERE n.until <= (SELECT now FROM clock) RETURNING n.queue, n.name, n.id),
     added AS (
@@ -159,15 +160,16 @@ impl Base {
 
     /// Fails if the id of one without a name is there.
     async fn push_fresh(&self, session: &Session, tasks: &[Task]) -> Result<Vec<Pushed>> {
-        let is_one = portions(tasks).nth(1).is_none();
+        let portions = portions(tasks);
+        let is_one = portions.len() <= 1;
         let all = async {
-            let mut pushed = Vec::with_capacity(tasks.len());
-            for portion in portions(tasks) {
-                if portion.iter().all(|task| task.name.is_none()) {
-                    insert(session, self.now(), portion).await?;
-                    pushed.resize(pushed.len() + portion.len(), Pushed::Added);
+            let mut pushed = vec![Pushed::Added; tasks.len()];
+            for Portion { places, tasks } in portions {
+                if tasks.iter().all(|task| task.name.is_none()) {
+                    insert(session, self.now(), &tasks).await?;
                 } else {
-                    pushed.extend(add(session, self.now(), portion).await?);
+                    let answers = add(session, self.now(), &tasks).await?;
+                    places.into_iter().zip(answers).for_each(|(place, answer)| pushed[place] = answer);
                 }
             }
             Ok(pushed)
@@ -192,18 +194,16 @@ impl Base {
         let (buckets, ids) = (bundle::buckets(&ids), uuids(ids));
         let known = session.rows("look for tasks", &KNOWN, &[&ids, &buckets]).await?;
         let mut known: HashSet<TaskId> = known.iter().map(|row| task_id(row.get(0))).collect();
-        let (mut places, mut new) = (Vec::new(), Vec::new());
-        for (place, task) in tasks.iter().enumerate() {
-            if known.insert(task.id) {
-                places.push(place);
-                new.push(task.clone());
-            }
-        }
+        let (places, new): (Vec<usize>, Vec<&Task>) =
+            tasks.iter().enumerate().filter(|(_, task)| known.insert(task.id)).unzip();
         let mut pushed = vec![Pushed::Added; tasks.len()];
-        let mut places = places.into_iter();
-        for new in portions(&new) {
-            let answers = add(session, self.now(), new).await?;
-            places.by_ref().zip(answers).for_each(|(place, answer)| pushed[place] = answer);
+        for portion in portions(new) {
+            let answers = add(session, self.now(), &portion.tasks).await?;
+            portion
+                .places
+                .into_iter()
+                .zip(answers)
+                .for_each(|(place, answer)| pushed[places[place]] = answer);
         }
         session.rows("look for tasks that have finished", &UNDO_TWICE, &[&ids, &buckets]).await?;
         Ok(pushed)
@@ -228,7 +228,7 @@ impl Base {
 }
 
 /// Adds tasks that have no names.
-async fn insert(session: &Session, now: Option<i64>, tasks: &[Task]) -> Result<()> {
+async fn insert(session: &Session, now: Option<i64>, tasks: &[&Task]) -> Result<()> {
     if let Some(plain) = Plain::of(tasks) {
         return plain.push(session, now).await;
     }
@@ -239,7 +239,7 @@ async fn insert(session: &Session, now: Option<i64>, tasks: &[Task]) -> Result<(
 }
 
 /// Adds any tasks with one statement.
-pub(super) async fn add(session: &Session, now: Option<i64>, tasks: &[Task]) -> Result<Vec<Pushed>> {
+pub(super) async fn add(session: &Session, now: Option<i64>, tasks: &[&Task]) -> Result<Vec<Pushed>> {
     let columns = Columns::of(tasks);
     let refused = session.rows("add tasks", &ANY, &columns.parameters(&now)).await?;
     let mut pushed = vec![Pushed::Added; tasks.len()];
@@ -268,9 +268,9 @@ struct Plain<'a> {
 }
 
 impl<'a> Plain<'a> {
-    fn of(tasks: &'a [Task]) -> Option<Self> {
+    fn of(tasks: &[&'a Task]) -> Option<Self> {
         let first = tasks.first()?;
-        let is_plain = |task: &Task| {
+        let is_plain = |task: &&Task| {
             let Task { queue, name, due, priority, tag, options, .. } = task;
             *queue == first.queue
                 && *priority == first.priority
@@ -308,7 +308,7 @@ pub(super) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    pub(super) fn of(tasks: &'a [Task]) -> Self {
+    pub(super) fn of(tasks: &[&'a Task]) -> Self {
         let due = |due: Due| match due {
             Due::Now => (Some(0), None),
             Due::In(wait) => (Some(micros(wait)), None),

@@ -23,7 +23,7 @@ pub(super) struct Shape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ends {
     None,
-    /// Successes without values, and with payloads that a bundle takes.
+    /// Successes without values, of which a bundle takes each.
     Plain,
     Varied,
 }
@@ -142,9 +142,7 @@ fn keep(shape: Shape) -> String {
         (Ends::Plain, true) => bundle::keep("task", "true"),
         (Ends::Varied, false) => KEEP.to_owned(),
         (Ends::Varied, true) => {
-            let largest = bundle::LARGEST;
-            let bundled =
-                format!("(end_state = 4 AND result IS NULL AND octet_length(payload) <= {largest})");
+            let bundled = format!("(end_state = 4 AND result IS NULL AND {})", bundle::small());
             let rest = KEEP.replace("WHERE keep > 0", &format!("WHERE keep > 0 AND NOT {bundled}"));
             rest + &bundle::keep(bundle::TASK, &bundled)
         }

@@ -7,7 +7,7 @@
 use uuid::Uuid;
 
 use super::notify::{added_at, channel};
-use super::portion::portions;
+use super::portion::{Portion, portions};
 use super::push::{ADD_QUEUES, ANY, Columns, HOLDER, task_id};
 use super::sql::Dialect;
 use crate::client::Added;
@@ -90,9 +90,10 @@ async fn add(driver: &mut impl Driver, schema: &str, tasks: &[Task]) -> Result<V
     queues.sort_unstable();
     queues.dedup();
     driver.queues(&dialect.write(ADD_QUEUES.text), &queues).await?;
-    let mut pushed = Vec::with_capacity(tasks.len());
-    for portion in portions(tasks) {
-        pushed.extend(add_portion(driver, &dialect, schema, portion).await?);
+    let mut pushed = vec![Pushed::Added; tasks.len()];
+    for Portion { places, tasks } in portions(tasks) {
+        let answers = add_portion(driver, &dialect, schema, &tasks).await?;
+        places.into_iter().zip(answers).for_each(|(place, answer)| pushed[place] = answer);
     }
     Ok(pushed)
 }
@@ -101,7 +102,7 @@ async fn add_portion(
     driver: &mut impl Driver,
     dialect: &Dialect,
     schema: &str,
-    tasks: &[Task],
+    tasks: &[&Task],
 ) -> Result<Vec<Pushed>> {
     let rows = driver.add(&dialect.write(ANY.text), &Columns::of(tasks)).await?;
     let mut pushed = vec![Pushed::Added; tasks.len()];
@@ -110,7 +111,7 @@ async fn add_portion(
             driver.notify("SELECT pg_notify($1, $2)", &channel(schema), &added_at(at)).await?;
             continue;
         };
-        let task = &tasks[place];
+        let task = tasks[place];
         let name = task.name.as_deref().unwrap_or_default();
         let holder = match holder {
             Some(holder) => Some(holder),
