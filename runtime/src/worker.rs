@@ -168,6 +168,8 @@ impl Loop {
         loop {
             if open {
                 self.begin_attempts();
+            } else {
+                self.give_back();
             }
             while let Some(sent) = self.next_turn(open) {
                 if sent.want > 0 {
@@ -184,10 +186,7 @@ impl Loop {
                     buffer.drain(..).for_each(|report| self.note(report));
                 }
                 (sent, answer) = self.lanes.answer() => self.turned(sent, answer).await,
-                () = &mut quiescing, if open => {
-                    open = false;
-                    self.give_back();
-                }
+                () = &mut quiescing, if open => open = false,
                 () = &mut stopping, if !open => break,
                 _ = signal.changed(), if open => self.look_again(),
                 // Whoever has asked may not wait any more.

@@ -8,8 +8,8 @@ use super::report::Report;
 use crate::outcome::Transition;
 use crate::store::{Claim, Settlement};
 
-/// How often the store may fail: after that the lease gives the tasks to others.
-const TRIES: usize = 5;
+/// How often the store may fail, over some six seconds: a primary may be replaced meanwhile.
+const TRIES: usize = 8;
 
 impl Loop {
     /// Claims that never began go back at once.
@@ -34,15 +34,24 @@ impl Loop {
         while let Ok(report) = inbox.try_recv() {
             self.note(report);
         }
-        let mut tries = 0;
-        while tries < TRIES {
-            if let Some(time) = self.not_before {
-                sleep_until(time).await;
-            }
-            let Some(sent) = self.next_turn(false) else { break };
+        // The first try is at once: there may be no time for another.
+        self.not_before = None;
+        let mut failed = 0;
+        while failed < TRIES
+            && let Some(sent) = self.next_turn(false)
+        {
             self.lanes.send(sent);
             self.hear_out().await;
-            tries += usize::from(self.in_trouble);
+            if let Some(time) = self.not_before {
+                failed += 1;
+                sleep_until(time).await;
+            }
+        }
+        if self.ended.len() > 0 {
+            tracing::error!(
+                unsettled = self.ended.len(),
+                "what ended could not be settled; it will run again"
+            );
         }
         if let Err(error) = self.worker.store.retire(self.id).await {
             tracing::error!(error = error.chain(), "the worker could not retire; its lease will run out");

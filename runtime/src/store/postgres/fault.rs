@@ -22,8 +22,18 @@ pub(super) fn fault_with(
 
 /// Whether the server has refused what is there already.
 pub(super) fn is_unique_violation(error: &Error) -> bool {
+    code(error) == Some(&SqlState::UNIQUE_VIOLATION)
+}
+
+/// Whether the server was not there to say anything.
+pub(super) fn is_away(error: &Error) -> bool {
+    error.is_unavailable() && code(error).is_none()
+}
+
+/// What the server said.
+fn code(error: &Error) -> Option<&SqlState> {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
-    source.and_then(tokio_postgres::Error::code) == Some(&SqlState::UNIQUE_VIOLATION)
+    source.and_then(tokio_postgres::Error::code)
 }
 
 fn advice(code: Option<&SqlState>) -> (Kind, &'static str) {

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::base::Base;
-use super::fault::closed;
+use super::fault::{closed, is_away};
 use super::fresh::are_fresh;
 use super::portion;
 use crate::backoff::Backoff;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::Pushed;
 use crate::task::Task;
 
@@ -85,9 +85,15 @@ async fn serve_all(base: &Base, requests: Vec<Request>) {
             batch.push(request);
         }
         if let Err(error) = serve(base, batch).await {
-            // It is gone for all: nobody waits for the same once more.
-            rest.by_ref().for_each(|request| drop(request.answer.send(Err(error.clone()))));
+            refuse(rest.by_ref(), &error);
         }
+    }
+}
+
+/// The server is away for them all: nobody waits for the same once more.
+fn refuse(requests: impl Iterator<Item = Request>, error: &Error) {
+    for request in requests {
+        let _ = request.answer.send(Err(error.clone()));
     }
 }
 
@@ -111,18 +117,22 @@ async fn serve(base: &Base, mut requests: Vec<Request>) -> Result<()> {
             }
         }
         Err(error) if requests.len() == 1 || error.is_unavailable() => {
-            for request in requests {
-                let _ = request.answer.send(Err(error.clone()));
-            }
-            if error.is_unavailable() {
+            refuse(requests.into_iter(), &error);
+            if is_away(&error) {
                 return Err(error);
             }
         }
         // Somebody's tasks cannot be added: each tries alone, and hears of its own.
         Err(_) => {
-            for request in requests {
+            let mut requests = requests.into_iter();
+            while let Some(request) = requests.next() {
                 let pushed = push(base, &request.tasks, false).await;
+                let away = pushed.as_ref().err().filter(|error| is_away(error)).cloned();
                 let _ = request.answer.send(pushed);
+                if let Some(error) = away {
+                    refuse(requests, &error);
+                    return Err(error);
+                }
             }
         }
     }

@@ -52,8 +52,8 @@ const UNNAMED: Sql = Sql {
 };
 
 /// Any tasks. A name is taken unless a pending task has it or its tombstone still stands; in the order of the names' bytes,
-/// in which they are buried as well, so that two statements cannot wait for each other. Answers the named tasks whose names were not to be had, and whose they
-/// are, if the statement's snapshot shows it; and last the time.
+/// in which they are buried as well, so that two statements cannot wait for each other. Answers the named tasks whose names
+/// were not to be had, and whose they are, if the statement's snapshot shows it; and last the time.
 pub(super) const ANY: Sql = Sql {
     text: "WITH clock AS MATERIALIZED (SELECT coalesce($1::int8, NOW) AS now),
     given AS MATERIALIZED (
