@@ -138,18 +138,25 @@ impl Journal {
         if lines.is_empty() {
             return;
         }
-        (&self.0).write_all(&lines).expect("the history can be written");
+        // On lines of its own, for the last one of somebody else may be half a line.
+        let apart = [b"\n", &*lines].concat();
+        (&self.0).write_all(&apart).expect("the history can be written");
         // Nobody may be listening any more.
         let _ = io::stdout().lock().write_all(&lines).and_then(|()| io::stdout().flush());
     }
 }
 
-/// Reads a history.
+/// Reads a history. What a process was writing down when it was killed may be there in part, for the system ends a write at
+/// a page's end then; it is as if it had been killed before.
 ///
 /// # Panics
 /// If it cannot be read: a damaged history proves nothing.
 #[must_use]
 pub fn read(path: &Path) -> Vec<Event> {
-    let text = std::fs::read_to_string(path).expect("the history");
-    text.lines().map(|line| serde_json::from_str(line).expect("one event per line")).collect()
+    let bytes = std::fs::read(path).expect("the history");
+    let event = |line: &str| match serde_json::from_str(line) {
+        Err(error) if error.is_eof() => None,
+        event => Some(event.expect("one event per line")),
+    };
+    String::from_utf8_lossy(&bytes).lines().filter_map(event).collect()
 }

@@ -61,6 +61,19 @@ impl Life {
     }
 }
 
+#[test]
+fn half_a_line_of_who_was_killed_hides_nothing_of_the_others() {
+    let place = Place::new();
+    let note = |text: &str| What::Note { text: text.to_owned() };
+    let write = |text| Journal::open(&place.history()).expect("a history").write([note(text)]);
+    write("before");
+    let whole = std::fs::read(place.history()).expect("it is there");
+    std::fs::write(place.history(), [&*whole, &whole[..whole.len() - 9]].concat()).expect("it is written");
+    write("after");
+    let events: Vec<What> = history::read(&place.history()).into_iter().map(|event| event.what).collect();
+    assert_eq!(events, [note("before"), note("after")]);
+}
+
 #[tokio::test]
 async fn the_checker_is_content_with_a_clean_history() -> Result<()> {
     let life = a_clean_life().await?;
