@@ -73,7 +73,8 @@ async fn a_worker_that_leaves_waits_for_the_store_to_come_back() -> Result<(), B
         office.store.comes_back();
         Ok::<_, BoxError>(())
     });
-    (stopped?, came_back?);
+    stopped?;
+    came_back?;
     assert_eq!(office.left().await?, (3, 3));
     Ok(())
 }
