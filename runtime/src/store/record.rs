@@ -56,7 +56,7 @@ pub struct Filter {
     pub queue: Option<String>,
     /// With this name.
     pub name: Option<String>,
-    /// Whose payload begins with these bytes (see [`crate::codec::invocation_prefix`]).
+    /// Whose payload begins with these bytes (see `codec::invocation_prefix`).
     pub payload_prefix: Option<Vec<u8>>,
     /// Beyond this one, in the direction of the listing.
     pub beyond: Option<TaskId>,

@@ -21,7 +21,7 @@ pub enum Domain {
     Call = 0,
     /// Something to know, without an answer.
     Info = 1,
-    /// How much the sender of a stream may send, or that it need not send more: see [`flow`](super::flow).
+    /// How much the sender of a stream may send, or that it need not send more: see `flow`.
     Flow = 2,
     /// A part of a stream.
     Data = 3,
