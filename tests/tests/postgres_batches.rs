@@ -7,7 +7,7 @@ use delay::store::{Pushed, Store};
 use delay::tokio_postgres::{NoTls, connect};
 use delay::{BoxError, Client, Context, Enqueue as _, Result, Runtime, Task, TaskId};
 use delay_tests::postgres::{Schema, shared_url};
-use delay_tests::{soon, task};
+use delay_tests::{Hand, soon, task};
 use tokio::sync::Barrier;
 
 const MIB: usize = 1 << 20;
@@ -127,6 +127,18 @@ async fn named_tasks_of_several_portions_are_each_answered() -> Result<(), BoxEr
         };
         assert_eq!(pushed, expected);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_batch_of_several_portions_runs_in_its_order() -> Result<(), BoxError> {
+    let watched = Watched::open().await?;
+    let name = |place: usize| (place % 2 == 1).then(|| (20_000 - place).to_string());
+    let batch: Vec<Task> = (0..6000).map(|place| Task { name: name(place), ..task() }).collect();
+    watched.store.push(batch.clone()).await?;
+    let hand = Hand::enlist(&watched.store).await?;
+    let claimed: Vec<TaskId> = hand.claim(6000).await?.iter().map(|claim| claim.fence.id).collect();
+    assert!(claimed == ids(&batch), "they were claimed in another order");
     Ok(())
 }
 

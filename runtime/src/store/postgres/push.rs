@@ -29,6 +29,20 @@ const PLAIN: Sql = Sql {
     types: &[Type::INT8, Type::INT2, Type::TEXT, Type::UUID_ARRAY, Type::BYTEA_ARRAY],
 };
 
+/// The time, and what [`Columns`] has.
+const COLUMNS: &[Type] = &[
+    Type::INT8,        // $1 now
+    Type::UUID_ARRAY,  // $2
+    Type::TEXT_ARRAY,  // $3 queues
+    Type::TEXT_ARRAY,  // $4 names
+    Type::TEXT_ARRAY,  // $5 tags
+    Type::INT2_ARRAY,  // $6 priorities
+    Type::INT8_ARRAY,  // $7 waits, or
+    Type::INT8_ARRAY,  // $8 times
+    Type::BYTEA_ARRAY, // $9 options
+    Type::BYTEA_ARRAY, // $10 payloads
+];
+
 /// Any tasks without names, likewise without `ON CONFLICT`.
 const UNNAMED: Sql = Sql {
     text: "WITH clock AS MATERIALIZED (SELECT coalesce($1, NOW) AS now)
@@ -36,19 +50,9 @@ const UNNAMED: Sql = Sql {
     SELECT id, CASE WHEN eta > now THEN 1 ELSE 0 END, priority, eta, now, queue, tag, options, payload
     FROM (SELECT u.*, CASE WHEN wait IS NULL THEN greatest(at, now)
             ELSE now + least(wait, 9223372036854775807 - now) END AS eta
-        FROM (SELECT unnest($2) AS id, unnest($3) AS queue, unnest($4) AS tag, unnest($5) AS priority, unnest($6) AS wait,
-            unnest($7) AS at, unnest($8) AS options, unnest($9) AS payload, now FROM clock) u) timed",
-    types: &[
-        Type::INT8,
-        Type::UUID_ARRAY,
-        Type::TEXT_ARRAY,
-        Type::TEXT_ARRAY,
-        Type::INT2_ARRAY,
-        Type::INT8_ARRAY,
-        Type::INT8_ARRAY,
-        Type::BYTEA_ARRAY,
-        Type::BYTEA_ARRAY,
-    ],
+        FROM (SELECT unnest($2) AS id, unnest($3) AS queue, unnest($5) AS tag, unnest($6) AS priority, unnest($7) AS wait,
+            unnest($8) AS at, unnest($9) AS options, unnest($10) AS payload, now FROM clock) u) timed",
+    types: COLUMNS,
 };
 
 /// Any tasks. A name is taken unless a pending task has it or its tombstone still stands; in the order of the names' bytes,
@@ -79,18 +83,7 @@ pub(super) const ANY: Sql = Sql {
         LEFT JOIN @.name n ON n.queue = g.queue AND n.name = g.name
     WHERE g.name IS NOT NULL AND g.id IS DISTINCT FROM t.id
     UNION ALL SELECT 0, NULL, now FROM clock",
-    types: &[
-        Type::INT8,
-        Type::UUID_ARRAY,
-        Type::TEXT_ARRAY,
-        Type::TEXT_ARRAY,
-        Type::TEXT_ARRAY,
-        Type::INT2_ARRAY,
-        Type::INT8_ARRAY,
-        Type::INT8_ARRAY,
-        Type::BYTEA_ARRAY,
-        Type::BYTEA_ARRAY,
-    ],
+    types: COLUMNS,
 };
 
 pub(super) const HOLDER: Sql =
@@ -161,20 +154,25 @@ impl Base {
     /// Fails if the id of one without a name is there.
     async fn push_fresh(&self, session: &Session, tasks: &[Task]) -> Result<Vec<Pushed>> {
         let portions = portions(tasks);
-        let is_one = portions.len() <= 1;
+        let (is_one, now) = (portions.len() <= 1, self.time_of(session, &portions).await?);
         let all = async {
             let mut pushed = vec![Pushed::Added; tasks.len()];
             for Portion { places, tasks } in portions {
                 if tasks.iter().all(|task| task.name.is_none()) {
-                    insert(session, self.now(), &tasks).await?;
+                    insert(session, now, &tasks).await?;
                 } else {
-                    let answers = add(session, self.now(), &tasks).await?;
+                    let answers = add(session, now, &tasks).await?;
                     places.into_iter().zip(answers).for_each(|(place, answer)| pushed[place] = answer);
                 }
             }
             Ok(pushed)
         };
         if is_one { all.await } else { session.in_transaction("add tasks", all).await }
+    }
+
+    /// The time of adding: all portions have one, and run in the order of the batch.
+    async fn time_of(&self, session: &Session, portions: &[Portion<'_>]) -> Result<Option<i64>> {
+        if portions.len() > 1 { self.server_now(session).await.map(Some) } else { Ok(self.now()) }
     }
 
     /// What took long to commit stands at an older time than marks may have reached meanwhile.
@@ -197,8 +195,10 @@ impl Base {
         let (places, new): (Vec<usize>, Vec<&Task>) =
             tasks.iter().enumerate().filter(|(_, task)| known.insert(task.id)).unzip();
         let mut pushed = vec![Pushed::Added; tasks.len()];
-        for portion in portions(new) {
-            let answers = add(session, self.now(), &portion.tasks).await?;
+        let portions = portions(new);
+        let now = self.time_of(session, &portions).await?;
+        for portion in portions {
+            let answers = add(session, now, &portion.tasks).await?;
             portion
                 .places
                 .into_iter()
@@ -232,10 +232,7 @@ async fn insert(session: &Session, now: Option<i64>, tasks: &[&Task]) -> Result<
     if let Some(plain) = Plain::of(tasks) {
         return plain.push(session, now).await;
     }
-    let Columns { ids, queues, tags, priorities, waits, times, options, payloads, .. } = Columns::of(tasks);
-    let parameters: [super::sql::Parameter<'_>; 9] =
-        [&now, &ids, &queues, &tags, &priorities, &waits, &times, &options, &payloads];
-    session.rows("add tasks", &UNNAMED, &parameters).await.map(drop)
+    session.rows("add tasks", &UNNAMED, &Columns::of(tasks).parameters(&now)).await.map(drop)
 }
 
 /// Adds any tasks with one statement.

@@ -62,8 +62,13 @@ trait Driver {
     /// Adds the names of queues that are not known.
     async fn queues(&mut self, text: &str, queues: &[String]) -> Result<()>;
 
-    /// Adds tasks: the place (from 1), the holder and the time of each row of the answer.
-    async fn add(&mut self, text: &str, columns: &Columns<'_>) -> Result<Vec<(i64, Option<Uuid>, i64)>>;
+    /// Adds tasks at a time, or now: the place (from 1), the holder and the time of each row of the answer.
+    async fn add(
+        &mut self,
+        text: &str,
+        now: Option<i64>,
+        columns: &Columns<'_>,
+    ) -> Result<Vec<(i64, Option<Uuid>, i64)>>;
 
     /// Whose a name is.
     async fn holder(&mut self, text: &str, queue: &str, name: &str) -> Result<Option<Uuid>>;
@@ -91,23 +96,27 @@ async fn add(driver: &mut impl Driver, schema: &str, tasks: &[Task]) -> Result<V
     queues.dedup();
     driver.queues(&dialect.write(ADD_QUEUES.text), &queues).await?;
     let mut pushed = vec![Pushed::Added; tasks.len()];
+    let mut now = None;
     for Portion { places, tasks } in portions(tasks) {
-        let answers = add_portion(driver, &dialect, schema, &tasks).await?;
+        let answers = add_portion(driver, &dialect, schema, &mut now, &tasks).await?;
         places.into_iter().zip(answers).for_each(|(place, answer)| pushed[place] = answer);
     }
     Ok(pushed)
 }
 
+/// `now`: the time of the first portion, which is that of the others, too.
 async fn add_portion(
     driver: &mut impl Driver,
     dialect: &Dialect,
     schema: &str,
+    now: &mut Option<i64>,
     tasks: &[&Task],
 ) -> Result<Vec<Pushed>> {
-    let rows = driver.add(&dialect.write(ANY.text), &Columns::of(tasks)).await?;
+    let rows = driver.add(&dialect.write(ANY.text), *now, &Columns::of(tasks)).await?;
     let mut pushed = vec![Pushed::Added; tasks.len()];
     for (place, holder, at) in rows {
         let Some(place) = usize::try_from(place - 1).ok().filter(|place| *place < tasks.len()) else {
+            *now = Some(at);
             driver.notify("SELECT pg_notify($1, $2)", &channel(schema), &added_at(at)).await?;
             continue;
         };

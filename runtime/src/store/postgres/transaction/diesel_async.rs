@@ -89,10 +89,15 @@ impl Driver for &mut AsyncPgConnection {
         sent.map(drop).map_err(|error| fault("make queues known", error))
     }
 
-    async fn add(&mut self, text: &str, columns: &Columns<'_>) -> Result<Vec<(i64, Option<Uuid>, i64)>> {
+    async fn add(
+        &mut self,
+        text: &str,
+        now: Option<i64>,
+        columns: &Columns<'_>,
+    ) -> Result<Vec<(i64, Option<Uuid>, i64)>> {
         let tags: Vec<Option<&str>> = columns.tags.iter().map(Option::as_deref).collect();
         let rows: Vec<Answer> = sql_query(text)
-            .bind::<Nullable<BigInt>, _>(None::<i64>)
+            .bind::<Nullable<BigInt>, _>(now)
             .bind::<Array<SqlUuid>, _>(&columns.ids)
             .bind::<Array<Text>, _>(&columns.queues)
             .bind::<Array<Nullable<Text>>, _>(&columns.names)

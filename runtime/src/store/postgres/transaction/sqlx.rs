@@ -60,10 +60,15 @@ impl Driver for &mut Transaction<'_, Postgres> {
         sent.map(drop).map_err(|error| fault("make queues known", error))
     }
 
-    async fn add(&mut self, text: &str, columns: &Columns<'_>) -> Result<Vec<(i64, Option<Uuid>, i64)>> {
+    async fn add(
+        &mut self,
+        text: &str,
+        now: Option<i64>,
+        columns: &Columns<'_>,
+    ) -> Result<Vec<(i64, Option<Uuid>, i64)>> {
         let tags: Vec<Option<&str>> = columns.tags.iter().map(Option::as_deref).collect();
         let rows = sqlx::query(ours(text))
-            .bind(None::<i64>)
+            .bind(now)
             .bind(&columns.ids)
             .bind(&columns.queues)
             .bind(&columns.names)

@@ -48,8 +48,12 @@ impl Driver for &Transaction<'_> {
         self.query(text, &[&queues]).await.map(drop).map_err(|error| fault("make queues known", error))
     }
 
-    async fn add(&mut self, text: &str, columns: &Columns<'_>) -> Result<Vec<(i64, Option<Uuid>, i64)>> {
-        let now = None;
+    async fn add(
+        &mut self,
+        text: &str,
+        now: Option<i64>,
+        columns: &Columns<'_>,
+    ) -> Result<Vec<(i64, Option<Uuid>, i64)>> {
         let parameters = columns.parameters(&now);
         let typed: Vec<_> = parameters.into_iter().zip(ANY.types.iter().cloned()).collect();
         let rows = self.query_typed(text, &typed).await.map_err(|error| fault("add tasks", error))?;
