@@ -36,16 +36,17 @@ impl Loop {
         }
         // The first try is at once: there may be no time for another.
         self.not_before = None;
+        self.backoff.reset();
         let mut failed = 0;
-        while failed < TRIES
-            && let Some(sent) = self.next_turn(false)
-        {
+        while let Some(sent) = self.next_turn(false) {
             self.lanes.send(sent);
             self.hear_out().await;
-            if let Some(time) = self.not_before {
-                failed += 1;
-                sleep_until(time).await;
+            let Some(time) = self.not_before else { continue };
+            failed += 1;
+            if failed == TRIES {
+                break;
             }
+            sleep_until(time).await;
         }
         if self.ended.len() > 0 {
             tracing::error!(
