@@ -123,7 +123,8 @@ impl<T> TaskBuilder<T> {
         Self { draft, value: PhantomData }
     }
 
-    /// Runs it no sooner than this long after it was added: a [`Duration`](std::time::Duration), or a text such as `"90s"`.
+    /// Runs it no sooner than this long after it was added: a [`Duration`](std::time::Duration), or a text such as
+    /// `"90s"`.
     pub fn delay(mut self, delay: impl IntoDuration) -> Self {
         match delay.into_duration() {
             Ok(delay) => self.due(Due::In(delay)),

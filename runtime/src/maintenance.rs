@@ -136,14 +136,7 @@ fn is_for_a_worker(record: &TaskRecord) -> bool {
 fn runs(record: TaskRecord, executor: &Executor) -> Option<TaskId> {
     let id = record.id;
     let claim = Claim {
-        fence: Fence {
-            id,
-            epoch: record.epoch,
-            named: record.name.is_some(),
-            row: 0,
-            large: false,
-            limit: 0,
-        },
+        fence: Fence::new(id, record.epoch, record.name.is_some()),
         attempt: record.attempt,
         crashes: record.crashes,
         age: Duration::ZERO,

@@ -125,7 +125,7 @@ fn can_run(parts: &Parts, delivery: &Delivery) -> Result<bool> {
 /// The delivery as if a worker had claimed it.
 pub(super) fn claim(delivery: &Delivery, options: Vec<u8>) -> Claim {
     Claim {
-        fence: Fence { id: TaskId::new(), epoch: 1, named: false, row: 0, large: false, limit: 0 },
+        fence: Fence::new(TaskId::new(), 1, false),
         attempt: 1,
         crashes: 0,
         age: Duration::ZERO,

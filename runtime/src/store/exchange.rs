@@ -79,6 +79,13 @@ pub struct Fence {
     pub limit: i64,
 }
 
+impl Fence {
+    /// Of a store that knows nothing more of it, or of none.
+    pub(crate) fn new(id: TaskId, epoch: i64, named: bool) -> Self {
+        Self { id, epoch, named, row: 0, large: false, limit: 0 }
+    }
+}
+
 /// What is to become of a claimed task.
 #[derive(Clone, Debug)]
 pub struct Settlement {

@@ -52,14 +52,7 @@ mod tests {
 
     fn claims(count: usize, size: usize) -> Vec<Claim> {
         let claim = || Claim {
-            fence: Fence {
-                id: TaskId::from_bytes([7; 16]),
-                epoch: 1,
-                named: false,
-                row: 0,
-                large: false,
-                limit: 0,
-            },
+            fence: Fence::new(TaskId::from_bytes([7; 16]), 1, false),
             attempt: 1,
             crashes: 0,
             age: Duration::ZERO,

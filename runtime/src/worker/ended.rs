@@ -92,8 +92,7 @@ mod tests {
     use crate::task::TaskId;
 
     fn success(epoch: i64, size: usize) -> Settlement {
-        let fence =
-            Fence { id: TaskId::from_bytes([7; 16]), epoch, named: false, row: 0, large: false, limit: 0 };
+        let fence = Fence::new(TaskId::from_bytes([7; 16]), epoch, false);
         let kept = Kept { value: vec![0; size], keep: Duration::ZERO };
         Settlement { fence, transition: Transition::Succeed(Some(kept)) }
     }

@@ -134,14 +134,7 @@ mod tests {
 
     fn claim(name: Option<&str>, attempt: u32) -> Claim {
         Claim {
-            fence: Fence {
-                id: TaskId::new(),
-                epoch: 1,
-                named: name.is_some(),
-                row: 0,
-                large: false,
-                limit: 0,
-            },
+            fence: Fence::new(TaskId::new(), 1, name.is_some()),
             attempt,
             crashes: 0,
             age: Duration::ZERO,

@@ -313,14 +313,7 @@ impl Tables {
         record.worker = Some(worker);
         record.hold = None;
         Some(Claim {
-            fence: Fence {
-                id,
-                epoch: record.epoch,
-                named: record.name.is_some(),
-                row: 0,
-                large: false,
-                limit: 0,
-            },
+            fence: Fence::new(id, record.epoch, record.name.is_some()),
             attempt: record.attempt,
             crashes: record.crashes,
             age: now.since(first),

@@ -77,7 +77,7 @@ fn perform(
     let facts = Facts {
         task,
         // There is nothing to write with it: the store that this process sees refuses all that takes one.
-        fence: Fence { id: task, epoch: 0, named: false, row: 0, large: false, limit: 0 },
+        fence: Fence::new(task, 0, false),
         function: registration.function,
         queue: assignment.queue,
         name: assignment.name,
